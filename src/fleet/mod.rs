@@ -1,7 +1,259 @@
-//! The fleet: all relays we know, how they are, what we sent them. Pure: no I/O, no clock, no async.
+//! The fleet: all relays we know, how they are, what we sent them.
+//!
+//! In: reports from `poll`, placements from `select`, the operator's wishes. Out: standings and carriers to select from,
+//! and a snapshot to show. Pure: no I/O, no async, and time comes in as an argument.
 
+mod admin_state;
+mod health;
+mod mount;
+mod pending;
 mod relay;
 mod report;
+mod shared;
+mod standing;
+#[cfg(test)]
+mod tests;
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use admin_state::AdminState;
+pub use health::{Health, HealthRecord, Sign, Thresholds};
+pub use mount::{Carrier, GRACE, MountRules, MountTable};
+pub use pending::{Pending, SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme};
 pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
+pub use shared::SharedFleet;
+pub use standing::Standing;
+
+/// How the fleet judges what it is told.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How many polls in a row change a relay's health.
+    pub thresholds: Thresholds,
+    /// How long a report is believed, from the beginning of its poll.
+    pub stale_after: Duration,
+    /// What is configured about single mounts.
+    pub mounts: MountRules,
+}
+
+/// All relays we know. Whoever holds it may write; it is not `Clone`.
+#[derive(Debug)]
+pub struct Fleet {
+    relays: Vec<Arc<Relay>>,
+    standings: Vec<Standing>,
+    records: Vec<Record>,
+    mounts: MountTable,
+    rules: Rules,
+}
+
+/// What is kept of a relay beside its standing.
+#[derive(Debug, Default)]
+pub struct Record {
+    health: HealthRecord,
+    pending: Pending,
+    /// Polls that ended, good or bad.
+    pub polls: u64,
+    /// Polls that brought no report.
+    pub faults: u64,
+    /// When the poll of the last good report began.
+    pub reported_at: Option<Instant>,
+    /// The last good report.
+    pub report: Option<Report>,
+    /// Why the last poll brought no report; `None` after one that did.
+    pub fault: Option<PollFault>,
+}
+
+/// A relay's health changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthChange {
+    /// What it was.
+    pub from: Health,
+    /// What it is.
+    pub to: Health,
+}
+
+impl Fleet {
+    /// A fleet of which nothing is known yet but its roster.
+    pub fn new(relays: Vec<Arc<Relay>>, rules: Rules) -> Self {
+        Self {
+            standings: relays.iter().map(|relay| unpolled(relay)).collect(),
+            records: relays.iter().map(|_| Record::default()).collect(),
+            mounts: MountTable::new(relays.len(), &rules.mounts),
+            relays,
+            rules,
+        }
+    }
+
+    /// The relays in the order of the configuration.
+    pub fn relays(&self) -> &[Arc<Relay>] {
+        &self.relays
+    }
+
+    /// One relay.
+    pub fn relay(&self, id: RelayId) -> Option<&Arc<Relay>> {
+        self.relays.get(id.index())
+    }
+
+    /// The relays with their standings and records, in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = (RelayId, &Relay, &Standing, &Record)> {
+        let ids = (0..).map(RelayId);
+        let parts = self.relays.iter().zip(&self.standings).zip(&self.records);
+        ids.zip(parts)
+            .map(|(id, ((relay, standing), record))| (id, &**relay, standing, record))
+    }
+
+    /// How one relay stands.
+    pub fn standing(&self, id: RelayId) -> Option<&Standing> {
+        self.standings.get(id.index())
+    }
+
+    /// What is kept of one relay beside its standing.
+    pub fn record(&self, id: RelayId) -> Option<&Record> {
+        self.records.get(id.index())
+    }
+
+    /// The mounts and their carriers.
+    pub fn mounts(&self) -> &MountTable {
+        &self.mounts
+    }
+
+    /// Whether every relay was polled at least once: before that, "no relay" means "not yet".
+    pub fn is_surveyed(&self) -> bool {
+        self.records.iter().all(|record| record.polls > 0)
+    }
+
+    /// Notes that a listener was sent to this mount of this relay at `now`.
+    pub fn raise_pending(&mut self, id: RelayId, mount: &str, now: Instant) {
+        self.change_pending(id, mount, |pending| pending.raise(now));
+    }
+
+    /// Takes back the latest placement: the listener was not sent after all.
+    pub fn withdraw_pending(&mut self, id: RelayId, mount: &str) {
+        self.change_pending(id, mount, Pending::withdraw);
+    }
+
+    fn change_pending(&mut self, id: RelayId, mount: &str, change: impl Fn(&mut Pending)) {
+        let place = id.index();
+        let (Some(record), Some(standing)) =
+            (self.records.get_mut(place), self.standings.get_mut(place))
+        else {
+            return;
+        };
+        change(&mut record.pending);
+        standing.pending_listeners = record.pending.listeners();
+        if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
+            change(&mut carrier.pending);
+        }
+    }
+
+    /// Sets what the operator wants of a relay.
+    pub fn set_admin_state(&mut self, id: RelayId, state: AdminState) {
+        if let Some(standing) = self.standings.get_mut(id.index()) {
+            standing.admin_state = state;
+        }
+    }
+
+    /// Takes in how a poll of one relay ended; returns the change of its health, if it made one.
+    ///
+    /// INVARIANT: only a report changes counts and mounts; whatever else came, the last good ones stand until stale.
+    pub fn apply(&mut self, id: RelayId, polled: Polled, now: Instant) -> Option<HealthChange> {
+        let record = self.records.get_mut(id.index())?;
+        record.polls += 1;
+        let sign = match polled.outcome {
+            PollOutcome::Report(report) => {
+                self.take_report(id, report, polled.began, now);
+                Sign::Good
+            }
+            PollOutcome::Full => {
+                record.fail(PollFault::new("403: the server's client limit is reached"));
+                self.note_refusal(id, polled.began);
+                Sign::Good
+            }
+            PollOutcome::Unreadable(fault) => {
+                record.fail(fault);
+                return None;
+            }
+            PollOutcome::Failed(fault) => {
+                record.fail(fault);
+                Sign::Bad
+            }
+            PollOutcome::Refused(fault) => {
+                record.fail(fault);
+                Sign::Dead
+            }
+        };
+        self.judge(id, sign, now)
+    }
+
+    fn take_report(&mut self, id: RelayId, report: Report, began: Instant, now: Instant) {
+        let place = id.index();
+        let (Some(relay), Some(record), Some(standing)) = (
+            self.relays.get(place),
+            self.records.get_mut(place),
+            self.standings.get_mut(place),
+        ) else {
+            return;
+        };
+        let listed = report
+            .mounts
+            .iter()
+            .filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)));
+        self.mounts.apply(id, listed, began, now);
+        record.pending.settle(began);
+        standing.pending_listeners = record.pending.listeners();
+        standing.listeners = report.listeners;
+        standing.refuses_clients = false;
+        standing.fresh_until = Some(began + self.rules.stale_after);
+        record.reported_at = Some(began);
+        record.report = Some(report);
+        record.fault = None;
+    }
+
+    /// The server hides its counts behind its client limit: the last ones stay believed while it says so.
+    fn note_refusal(&mut self, id: RelayId, began: Instant) {
+        let stale_after = self.rules.stale_after;
+        if let Some(standing) = self.standings.get_mut(id.index()) {
+            standing.refuses_clients = true;
+            standing.fresh_until = standing.fresh_until.map(|_| began + stale_after);
+        }
+    }
+
+    fn judge(&mut self, id: RelayId, sign: Sign, now: Instant) -> Option<HealthChange> {
+        let health = &mut self.records.get_mut(id.index())?.health;
+        let standing = self.standings.get_mut(id.index())?;
+        let from = health.health();
+        let changed = health.observe(sign, self.rules.thresholds, now);
+        standing.health = health.health();
+        standing.returned_at = health.returned_at();
+        standing.suspect = sign != Sign::Good;
+        changed.then_some(HealthChange {
+            from,
+            to: standing.health,
+        })
+    }
+}
+
+impl Record {
+    fn fail(&mut self, fault: PollFault) {
+        self.faults += 1;
+        self.fault = Some(fault);
+    }
+}
+
+/// The standing of a relay before its first poll.
+fn unpolled(relay: &Relay) -> Standing {
+    Standing {
+        weight: relay.weight,
+        capacity_listeners: relay.capacity_listeners,
+        listeners: 0,
+        pending_listeners: 0,
+        health: Health::Unknown,
+        admin_state: AdminState::Ready,
+        refuses_clients: false,
+        suspect: false,
+        serves_https: relay.public_for(Scheme::Https).is_some(),
+        fresh_until: None,
+        returned_at: None,
+    }
+}

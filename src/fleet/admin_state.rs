@@ -1,0 +1,24 @@
+//! Admin state: what the operator wants of a relay, whatever its health.
+
+/// What the operator wants of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AdminState {
+    /// It takes listeners.
+    #[default]
+    Ready,
+    /// It keeps its listeners and takes no new ones.
+    Drain,
+    /// It is out of service.
+    Maint,
+}
+
+impl AdminState {
+    /// The word for logs, metrics and `/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Drain => "drain",
+            Self::Maint => "maint",
+        }
+    }
+}

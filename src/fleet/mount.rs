@@ -1,0 +1,205 @@
+//! Mounts: which relays carry which stream, kept by the public path.
+//!
+//! INVARIANT: a mount's carriers are in the order of their relays, each relay at most once; no mount is without carriers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pending::Pending;
+use super::relay::RelayId;
+use super::report::{MountKind, MountReport};
+
+/// How long a mount that a report lacks is still taken to be there.
+///
+/// ICECAST: a relay that stops an on-demand stream drops the mount from its pages for up to 1 s (measured, 2.4.4).
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// A relay in its part of carrying one mount.
+#[derive(Debug, Clone)]
+pub struct Carrier {
+    /// Who carries it.
+    pub relay: RelayId,
+    /// How it would serve a listener.
+    pub kind: MountKind,
+    /// Listeners on this mount there, as last reported.
+    pub listeners: u32,
+    /// The most listeners of this mount there; `None` means no limit.
+    pub capacity_listeners: Option<u32>,
+    /// Listeners sent to this mount there that no report shows yet.
+    pub pending: Pending,
+    /// Since when reports lack it; `None` while it is listed.
+    pub missing_since: Option<Instant>,
+    /// Taken to be there although no page lists it (a hidden mount).
+    assumed: bool,
+}
+
+impl Carrier {
+    fn assumed(relay: RelayId, capacity_listeners: Option<u32>) -> Self {
+        Self {
+            relay,
+            kind: MountKind::Running,
+            listeners: 0,
+            capacity_listeners,
+            pending: Pending::default(),
+            missing_since: None,
+            assumed: true,
+        }
+    }
+
+    /// Whether it has as many listeners as it may.
+    pub fn is_full(&self) -> bool {
+        let taken = self.listeners.saturating_add(self.pending.listeners());
+        self.capacity_listeners.is_some_and(|limit| taken >= limit)
+    }
+
+    /// Whether it may still serve: listed, or gone for less than the grace.
+    pub fn is_there(&self, now: Instant) -> bool {
+        self.missing_since
+            .is_none_or(|since| now.saturating_duration_since(since) < GRACE)
+    }
+}
+
+/// What is configured about single mounts, by public path.
+#[derive(Debug, Clone, Default)]
+pub struct MountRules {
+    /// The most listeners of a mount on one relay.
+    pub capacities: HashMap<String, u32>,
+    /// Mounts that no status page lists.
+    pub hidden: Vec<String>,
+}
+
+/// Every mount of the fleet and its carriers.
+#[derive(Debug, Clone, Default)]
+pub struct MountTable {
+    carriers: HashMap<Arc<str>, Vec<Carrier>>,
+    /// The mounts that each relay carries, by its place in the roster.
+    by_relay: Vec<Vec<Arc<str>>>,
+    capacities: HashMap<String, u32>,
+}
+
+impl MountTable {
+    /// The table of a fleet of `relays` relays of which nothing is known but the rules.
+    pub fn new(relays: usize, rules: &MountRules) -> Self {
+        let hidden: Vec<Arc<str>> = rules.hidden.iter().map(|p| Arc::from(p.as_str())).collect();
+        let by_all = |path: &Arc<str>| {
+            let limit = rules.capacities.get(&**path).copied();
+            let all = (0..relays as u32).map(|id| Carrier::assumed(RelayId(id), limit));
+            (path.clone(), all.collect())
+        };
+        Self {
+            carriers: hidden.iter().map(by_all).collect(),
+            by_relay: vec![hidden; relays],
+            capacities: rules.capacities.clone(),
+        }
+    }
+
+    /// The carriers of the mount with this public path; empty when the fleet does not know it.
+    pub fn carriers(&self, path: &str) -> &[Carrier] {
+        self.carriers.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// The relay's part of carrying this mount.
+    pub fn carrier_mut(&mut self, path: &str, relay: RelayId) -> Option<&mut Carrier> {
+        let carriers = self.carriers.get_mut(path)?;
+        let place = carriers
+            .binary_search_by_key(&relay, |carrier| carrier.relay)
+            .ok()?;
+        carriers.get_mut(place)
+    }
+
+    /// The table's own copy of a mount's public path, to be kept at no cost.
+    pub fn path(&self, path: &str) -> Option<Arc<str>> {
+        self.carriers
+            .get_key_value(path)
+            .map(|(key, _)| key.clone())
+    }
+
+    /// The public paths of all mounts, in no order.
+    pub fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.carriers.keys()
+    }
+
+    /// Takes in what one relay lists: `listed` pairs each mount with its public path.
+    pub fn apply<'a>(
+        &mut self,
+        relay: RelayId,
+        listed: impl Iterator<Item = (&'a str, &'a MountReport)>,
+        poll_began: Instant,
+        now: Instant,
+    ) {
+        let Some(before) = self.by_relay.get_mut(relay.index()).map(std::mem::take) else {
+            return;
+        };
+        let mut carried = Vec::with_capacity(before.len());
+        for (path, mount) in listed {
+            carried.push(self.note(path, relay, mount, poll_began));
+        }
+        carried.sort_unstable();
+        carried.dedup();
+        let gone = before
+            .into_iter()
+            .filter(|path| carried.binary_search(path).is_err())
+            .collect::<Vec<_>>();
+        carried.extend(
+            gone.into_iter()
+                .filter(|path| self.miss(path, relay, poll_began, now)),
+        );
+        if let Some(slot) = self.by_relay.get_mut(relay.index()) {
+            *slot = carried;
+        }
+    }
+
+    /// Notes that `relay` lists the mount; returns the table's own copy of its path.
+    fn note(
+        &mut self,
+        path: &str,
+        relay: RelayId,
+        mount: &MountReport,
+        poll_began: Instant,
+    ) -> Arc<str> {
+        let limit = match (self.capacities.get(path).copied(), mount.max_listeners) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        let key = self.path(path).unwrap_or_else(|| Arc::from(path));
+        let carriers = self.carriers.entry(key.clone()).or_default();
+        let place = carriers.binary_search_by_key(&relay, |carrier| carrier.relay);
+        if let Err(place) = place {
+            let mut carrier = Carrier::assumed(relay, limit);
+            carrier.assumed = false;
+            carriers.insert(place, carrier);
+        }
+        let (Ok(place) | Err(place)) = place;
+        if let Some(carrier) = carriers.get_mut(place) {
+            carrier.kind = mount.kind;
+            carrier.listeners = mount.listeners;
+            carrier.capacity_listeners = limit;
+            carrier.missing_since = None;
+            carrier.pending.settle(poll_began);
+        }
+        key
+    }
+
+    /// Notes that `relay` no longer lists the mount; returns whether it is still kept.
+    fn miss(&mut self, path: &Arc<str>, relay: RelayId, poll_began: Instant, now: Instant) -> bool {
+        let Some(carriers) = self.carriers.get_mut(path) else {
+            return false;
+        };
+        carriers.retain_mut(|carrier| {
+            if carrier.relay != relay {
+                return true;
+            }
+            carrier.pending.settle(poll_began);
+            if !carrier.assumed {
+                carrier.missing_since.get_or_insert(now);
+            }
+            carrier.is_there(now)
+        });
+        let kept = carriers.iter().any(|carrier| carrier.relay == relay);
+        if carriers.is_empty() {
+            self.carriers.remove(path);
+        }
+        kept
+    }
+}

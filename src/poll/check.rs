@@ -1,0 +1,170 @@
+//! Pingora's view of polling: a [`HealthCheck`] that sets off a poll and tells what the fleet makes of it.
+//!
+//! In: Pingora's pulse, once per interval. Out: reports applied to the fleet, one log line per change.
+//!
+//! PINGORA: (0.9.1) a pass waits for its slowest check. So a check only starts the poll, in a task of its own, and
+//! answers with the health known so far: a slow relay delays nobody, and no relay is polled twice at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use log::{info, warn};
+use pingora_load_balancing::Backend;
+use pingora_load_balancing::health_check::HealthCheck;
+
+use super::{Poller, Target};
+use crate::discovery::relay_of;
+use crate::fleet::{Health, HealthChange, PollFault, RelayId, SharedFleet};
+
+/// The part of the interval over which polls are spread.
+const JITTER: f64 = 0.1;
+
+/// Polls each relay once per pulse and applies what it reports.
+pub struct RelayCheck {
+    fleet: SharedFleet,
+    poller: Arc<Poller>,
+    relays: Vec<Arc<Polling>>,
+    jitter: Duration,
+}
+
+/// One relay's polling.
+struct Polling {
+    target: Target,
+    in_flight: AtomicBool,
+    begun: AtomicBool,
+}
+
+/// Gives the turn back even when the poll panics.
+struct Turn(Arc<Polling>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.in_flight.store(false, Ordering::Release);
+    }
+}
+
+/// How often Pingora must call for polls never to be more than `interval` apart: the jitter only shortens the time.
+pub fn pulse(interval: Duration) -> Duration {
+    interval.mul_f64(1.0 - JITTER)
+}
+
+impl RelayCheck {
+    /// Polls these targets, in the order of the roster.
+    pub fn new(
+        fleet: SharedFleet,
+        poller: Poller,
+        targets: Vec<Target>,
+        interval: Duration,
+    ) -> Self {
+        let relays = targets.into_iter().map(|target| {
+            Arc::new(Polling {
+                target,
+                in_flight: AtomicBool::new(false),
+                begun: AtomicBool::new(false),
+            })
+        });
+        Self {
+            fleet,
+            poller: Arc::new(poller),
+            relays: relays.collect(),
+            jitter: interval.mul_f64(JITTER),
+        }
+    }
+
+    /// Starts a poll of the relay unless one is under way.
+    fn start(&self, id: RelayId) {
+        let Some(polling) = self.relays.get(id.index()).cloned() else {
+            return;
+        };
+        if polling.in_flight.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let turn = Turn(polling);
+        let delay = self.delay(&turn.0);
+        let (fleet, poller) = (self.fleet.clone(), self.poller.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let polled = poller.poll(&turn.0.target).await;
+            let now = Instant::now();
+            let news = {
+                let mut fleet = fleet.lock();
+                let before = fault_of(&fleet, id);
+                let change = fleet.apply(id, polled, now);
+                News {
+                    change,
+                    before,
+                    after: fault_of(&fleet, id),
+                }
+            };
+            news.log(&turn.0.target.name);
+        });
+    }
+
+    /// The first poll is not delayed: nobody can be served before it.
+    fn delay(&self, polling: &Polling) -> Duration {
+        if polling.begun.swap(true, Ordering::AcqRel) {
+            self.jitter.mul_f64(fastrand::f64())
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+fn fault_of(fleet: &crate::fleet::Fleet, id: RelayId) -> Option<PollFault> {
+    fleet.record(id)?.fault.clone()
+}
+
+/// What a poll changed, for the log.
+struct News {
+    change: Option<HealthChange>,
+    before: Option<PollFault>,
+    after: Option<PollFault>,
+}
+
+impl News {
+    fn log(&self, relay: &str) {
+        let fault = self.after.as_ref().map_or("", PollFault::as_str);
+        match &self.change {
+            Some(change) if change.to == Health::Down => warn!("{relay} is down: {fault}"),
+            Some(change) => info!("{relay} is {} (was {})", change.to.as_str(), change.from.as_str()),
+            None => self.log_fault(relay),
+        }
+    }
+
+    /// A fault is told when it begins and when it ends, not at each poll.
+    fn log_fault(&self, relay: &str) {
+        match (&self.before, &self.after) {
+            (None, Some(fault)) => warn!("{relay}: {fault}; its last report stands"),
+            (Some(_), None) => info!("{relay} reports again"),
+            _ => {}
+        }
+    }
+}
+
+#[async_trait]
+impl HealthCheck for RelayCheck {
+    async fn check(&self, target: &Backend) -> pingora::Result<()> {
+        let id = relay_of(target);
+        self.start(id);
+        let health = self.fleet.lock().standing(id).map(|standing| standing.health);
+        match health {
+            Some(Health::Up | Health::Unknown) => Ok(()),
+            Some(Health::Down) | None => pingora::Error::e_explain(
+                pingora::ErrorType::Custom("RelayDown"),
+                "its last polls failed",
+            ),
+        }
+    }
+
+    fn backend_summary(&self, target: &Backend) -> String {
+        let polling = self.relays.get(relay_of(target).index());
+        polling.map_or_else(String::new, |polling| polling.target.name.clone())
+    }
+
+    /// The fleet has counted already (`rise`, `fall`); Pingora only follows.
+    fn health_threshold(&self, _success: bool) -> usize {
+        1
+    }
+}
