@@ -118,6 +118,15 @@ impl Fleet {
         &self.mounts
     }
 
+    /// What a relay that carries the mount last said of it, for people to read.
+    pub fn describe(&self, path: &str) -> Option<&MountReport> {
+        self.mounts.carriers(path).iter().find_map(|carrier| {
+            let own = self.relay(carrier.relay)?.own_path(path);
+            let report = self.record(carrier.relay)?.report.as_ref()?;
+            report.mounts.iter().find(|mount| mount.path == own)
+        })
+    }
+
     /// Whether every relay was polled at least once: before that, "no relay" means "not yet".
     pub fn is_surveyed(&self) -> bool {
         self.records.iter().all(|record| record.polls > 0)

@@ -1,0 +1,125 @@
+//! `GET /metrics`: the fleet and the front door's counters as Prometheus text.
+//!
+//! SECURITY: labels are relay names of the configuration and words of ours; nothing a listener or a relay sent.
+
+use std::fmt;
+use std::time::Instant;
+
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::collector::Collector;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use std::sync::Arc;
+
+use crate::fleet::{Health, Record, Relay, SharedFleet, Standing};
+use crate::front::Tally;
+use crate::select::relay_barrier;
+
+/// What a scrape reads.
+#[derive(Debug)]
+pub struct Source {
+    /// The fleet.
+    pub fleet: SharedFleet,
+    /// The front door's counters.
+    pub tally: Arc<Tally>,
+}
+
+/// The metrics of this process.
+#[derive(Debug)]
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// Metrics read from `source` at each scrape.
+    pub fn new(source: Source) -> Self {
+        let mut registry = Registry::with_prefix("icecast_balancer");
+        registry.register_collector(Box::new(source));
+        Self(registry)
+    }
+
+    /// The text of one scrape.
+    ///
+    /// # Errors
+    /// None in practice: writing to a `String` does not fail.
+    pub fn render(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.0)?;
+        Ok(out)
+    }
+}
+
+/// A gauge of each relay: its name, what it means, how it is read.
+type RelayGauge = (&'static str, &'static str, fn(&Standing, &Record) -> i64);
+
+const GAUGES: [RelayGauge; 5] = [
+    ("relay_up", "Whether the relay answers its polls", |s, _| {
+        i64::from(s.health == Health::Up)
+    }),
+    ("relay_eligible", "Whether the relay may take listeners", |s, _| {
+        i64::from(relay_barrier(s, Instant::now()).is_none())
+    }),
+    ("relay_listeners", "Listeners as the relay last reported", |s, _| {
+        i64::from(s.listeners)
+    }),
+    ("relay_pending_listeners", "Listeners sent that no report shows yet", |s, _| {
+        i64::from(s.pending_listeners)
+    }),
+    ("relay_weight", "The relay's configured weight", |s, _| {
+        i64::from(s.weight)
+    }),
+];
+
+type RelayCounter = (&'static str, &'static str, fn(&Record) -> u64);
+
+const COUNTERS: [RelayCounter; 2] = [
+    ("relay_polls", "Polls that ended", |r| r.polls),
+    ("relay_poll_faults", "Polls that brought no report", |r| r.faults),
+];
+
+impl Collector for Source {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let fleet = self.fleet.lock();
+        for (name, help, read) in GAUGES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (_, relay, standing, record) in fleet.iter() {
+                let labels = [("relay", relay.name.as_str())];
+                ConstGauge::new(read(standing, record)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        for (name, help, read) in COUNTERS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (_, relay, _, record) in fleet.iter() {
+                let labels = [("relay", relay.name.as_str())];
+                ConstCounter::new(read(record)).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let relays: Vec<Arc<Relay>> = fleet.relays().to_vec();
+        drop(fleet);
+        self.encode_tally(&relays, &mut encoder)
+    }
+}
+
+impl Source {
+    fn encode_tally(
+        &self,
+        relays: &[Arc<Relay>],
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), fmt::Error> {
+        let help = "Listeners sent to the relay";
+        let mut family =
+            encoder.encode_descriptor("redirects", help, None, MetricType::Counter)?;
+        for (relay, count) in relays.iter().zip(self.tally.redirects()) {
+            let labels = [("relay", relay.name.as_str())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Requests answered with a refusal";
+        let mut family = encoder.encode_descriptor("refusals", help, None, MetricType::Counter)?;
+        for (refusal, count) in self.tally.refusals() {
+            let labels = [("reason", refusal.label())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

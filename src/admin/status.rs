@@ -1,0 +1,152 @@
+//! `GET /status` of the admin bind: the whole fleet as JSON, with a reason beside every no.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Standing};
+use crate::select::{Load, relay_barrier};
+
+/// The fleet at one moment.
+#[derive(Debug, Serialize)]
+pub struct FleetStatus {
+    /// Whether the first round of polls is over.
+    pub ready: bool,
+    /// Version of the program.
+    pub version: &'static str,
+    /// The relays in the order of the configuration.
+    pub relays: Vec<RelayStatus>,
+    /// The mounts in the order of their paths.
+    pub mounts: Vec<MountStatus>,
+}
+
+/// One relay.
+#[derive(Debug, Serialize)]
+pub struct RelayStatus {
+    name: String,
+    url: String,
+    public_url: Vec<String>,
+    server: Option<String>,
+    health: &'static str,
+    admin_state: &'static str,
+    /// Why it takes no listener, whatever the mount; null when it may.
+    ineligible: Option<&'static str>,
+    /// Why its last poll brought no report; null when it did.
+    reason: Option<String>,
+    suspect: bool,
+    listeners: u32,
+    pending: u32,
+    load: f64,
+    weight: u32,
+    capacity: Option<u32>,
+    /// Seconds since the poll of its last good report began.
+    report_age_seconds: Option<f64>,
+    polls: u64,
+    poll_faults: u64,
+}
+
+/// One mount over the fleet.
+#[derive(Debug, Serialize)]
+pub struct MountStatus {
+    path: String,
+    listeners: u32,
+    title: Option<String>,
+    content_type: Option<String>,
+    relays: Vec<CarrierStatus>,
+}
+
+/// One relay's part in a mount.
+#[derive(Debug, Serialize)]
+pub struct CarrierStatus {
+    relay: String,
+    kind: &'static str,
+    listeners: u32,
+    pending: u32,
+    capacity: Option<u32>,
+    /// The last report lacked it.
+    missing: bool,
+}
+
+impl FleetStatus {
+    /// The fleet as it is at `now`.
+    pub fn of(fleet: &Fleet, now: Instant) -> Self {
+        let relays = fleet.iter().map(|part| RelayStatus::of(part, now));
+        let mut paths: Vec<_> = fleet.mounts().paths().collect();
+        paths.sort_unstable();
+        Self {
+            ready: fleet.is_surveyed(),
+            version: env!("CARGO_PKG_VERSION"),
+            relays: relays.collect(),
+            mounts: paths
+                .into_iter()
+                .map(|path| MountStatus::of(fleet, path))
+                .collect(),
+        }
+    }
+}
+
+impl RelayStatus {
+    fn of(
+        (_, relay, standing, record): (RelayId, &Relay, &Standing, &Record),
+        now: Instant,
+    ) -> Self {
+        let age = |at: Instant| now.saturating_duration_since(at);
+        Self {
+            name: relay.name.clone(),
+            url: relay.url.to_string(),
+            public_url: relay.public.iter().map(ToString::to_string).collect(),
+            server: record.report.as_ref().and_then(|r| r.server.clone()),
+            health: standing.health.as_str(),
+            admin_state: standing.admin_state.as_str(),
+            ineligible: relay_barrier(standing, now).map(|bar| bar.as_str()),
+            reason: record.fault.as_ref().map(ToString::to_string),
+            suspect: standing.suspect,
+            listeners: standing.listeners,
+            pending: standing.pending_listeners,
+            load: Load::of(standing).as_f64(),
+            weight: standing.weight,
+            capacity: standing.capacity_listeners,
+            report_age_seconds: record.reported_at.map(age).as_ref().map(Duration::as_secs_f64),
+            polls: record.polls,
+            poll_faults: record.faults,
+        }
+    }
+}
+
+impl MountStatus {
+    fn of(fleet: &Fleet, path: &str) -> Self {
+        let carriers = fleet.mounts().carriers(path);
+        let told = fleet.describe(path);
+        Self {
+            path: path.to_owned(),
+            listeners: carriers
+                .iter()
+                .fold(0, |sum, carrier| sum.saturating_add(carrier.listeners)),
+            title: told.and_then(|mount| mount.title.clone()),
+            content_type: told.and_then(|mount| mount.content_type.clone()),
+            relays: carriers
+                .iter()
+                .map(|carrier| CarrierStatus::of(fleet, carrier))
+                .collect(),
+        }
+    }
+}
+
+impl CarrierStatus {
+    fn of(fleet: &Fleet, carrier: &Carrier) -> Self {
+        Self {
+            relay: fleet
+                .relay(carrier.relay)
+                .map_or_else(String::new, |relay| relay.name.clone()),
+            kind: match carrier.kind {
+                MountKind::Running => "running",
+                MountKind::Virtual => "virtual",
+                MountKind::Idle => "idle",
+            },
+            listeners: carrier.listeners,
+            pending: carrier.pending.listeners(),
+            capacity: carrier.capacity_listeners,
+            missing: carrier.missing_since.is_some(),
+        }
+    }
+}

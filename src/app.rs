@@ -1,0 +1,241 @@
+//! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use log::{info, warn};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+use pingora_load_balancing::{Backends, LoadBalancer};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::AdminPages;
+use crate::config::{self, Bind, Config};
+use crate::discovery::{AddressBook, RelayDiscovery};
+use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
+use crate::front::{Door, Gate, Parts, Tally};
+use crate::poll::{PollerError, Poller, RelayCheck, Target, pulse};
+use crate::select::{RelayBackends, Rule, SelectConfig};
+
+/// Why the balancer could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address is taken, not ours, or not allowed.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The configured address.
+        address: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HTTP client of the poller could not be made.
+    #[error("cannot make the poller: {0}")]
+    Poller(#[from] PollerError),
+    /// Pingora refused a part.
+    #[error("cannot build the front door: {0}")]
+    Front(#[from] Box<pingora::Error>),
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// Nothing was served: an address is taken, or a part could not be built.
+pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
+    for address in addresses(&config) {
+        try_bind(address)?;
+    }
+    let relays: Vec<Arc<Relay>> = config
+        .relays
+        .iter()
+        .map(|relay| Arc::new(relay.relay.clone()))
+        .collect();
+    let fleet = SharedFleet::new(Fleet::new(relays.clone(), rules(&config)));
+    let tally = Arc::new(Tally::new(relays.len()));
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+    server.bootstrap();
+
+    let balancer = background_service("fleet", backends(&config, &relays, &fleet)?);
+    let parts = Parts {
+        backends: balancer.task(),
+        fleet: fleet.clone(),
+        tally: tally.clone(),
+        redirect_status: config.redirect.status,
+        trusted_proxies: config.trusted_proxies.clone(),
+        public_url: config.public_url.clone(),
+    };
+    server.add_service(front(&server.configuration, &config.binds, parts, tally.clone())?);
+    if let Some(bind) = config.admin.bind {
+        server.add_service(admin(bind, fleet, tally));
+    }
+    server.add_service(balancer);
+    announce(&config);
+    server.run(RunArgs {
+        shutdown_signal: Box::new(stop),
+    });
+    info!("stopped");
+    Ok(())
+}
+
+/// Says what serves what, once, so that the first lines of a log answer the first questions.
+fn announce(config: &Config) {
+    let binds: Vec<String> = config.binds.iter().map(Bind::to_string).collect();
+    let names: Vec<&str> = config.relays.iter().map(|r| r.relay.name.as_str()).collect();
+    info!(
+        "icecast-balancer {} on {}: redirecting to {} relays ({})",
+        env!("CARGO_PKG_VERSION"),
+        binds.join(", "),
+        names.len(),
+        names.join(", ")
+    );
+    match config.admin.bind {
+        Some(bind) => info!("admin on http://{bind}: /live /ready /status /metrics"),
+        None => warn!("the admin bind is off: no readiness, no metrics"),
+    }
+}
+
+fn addresses(config: &Config) -> impl Iterator<Item = SocketAddr> {
+    let public = config.binds.iter().filter_map(|bind| match bind {
+        Bind::Tcp(address) => Some(*address),
+        Bind::Unix(_) => None,
+    });
+    public.chain(config.admin.bind)
+}
+
+/// PINGORA: (0.9.1) panics when it cannot listen; asking first gives an operator a line to act on.
+fn try_bind(address: SocketAddr) -> Result<(), StartError> {
+    std::net::TcpListener::bind(address)
+        .map(drop)
+        .map_err(|source| StartError::Bind {
+            address: address.to_string(),
+            source,
+        })
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    let processors = || std::thread::available_parallelism().map_or(1, Into::into);
+    ServerConf {
+        threads: config.threads.unwrap_or_else(processors),
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let mounts = &config.mounts;
+    let capacity = |(path, mount): (&String, &config::Mount)| {
+        Some((path.clone(), mount.capacity_listeners?))
+    };
+    let hidden = mounts.iter().filter(|(_, mount)| mount.hidden);
+    Rules {
+        thresholds: Thresholds {
+            fall: config.poll.fall,
+            rise: config.poll.rise,
+        },
+        stale_after: config.poll.stale_after,
+        mounts: MountRules {
+            capacities: mounts.iter().filter_map(capacity).collect(),
+            hidden: hidden.map(|(path, _)| path.clone()).collect(),
+        },
+    }
+}
+
+/// Pingora's load balancer with our discovery, our health check and our selection.
+fn backends(
+    config: &Config,
+    relays: &[Arc<Relay>],
+    fleet: &SharedFleet,
+) -> Result<RelayBackends, StartError> {
+    let book = AddressBook::default();
+    let discovery = RelayDiscovery::new(relays.to_vec(), book.clone());
+    let poller = Poller::new(config.poll.timeout, book)?;
+    let targets = config.relays.iter().map(Target::from).collect();
+    let check = RelayCheck::new(fleet.clone(), poller, targets, config.poll.interval);
+    let select = SelectConfig {
+        fleet: fleet.clone(),
+        rule: Rule {
+            policy: config.select.policy,
+            slow_start: config.select.slow_start,
+        },
+    };
+    let backends = Backends::new(Box::new(discovery));
+    let mut balancer = LoadBalancer::from_backends_with_config(backends, Some(select));
+    balancer.set_health_check(Box::new(check));
+    balancer.health_check_frequency = Some(pulse(config.poll.interval));
+    balancer.update_frequency = Some(config.discovery.refresh);
+    balancer.parallel_health_check = true;
+    Ok(balancer)
+}
+
+fn front(
+    conf: &Arc<ServerConf>,
+    binds: &[Bind],
+    parts: Parts,
+    tally: Arc<Tally>,
+) -> Result<Service<Gate>, StartError> {
+    let proxy = pingora_proxy::http_proxy(conf, Door::new(parts)?);
+    let mut service = Service::new("front".to_owned(), Gate::new(proxy, tally));
+    for bind in binds {
+        match bind {
+            Bind::Tcp(address) => service.add_tcp(&address.to_string()),
+            Bind::Unix(path) => service.add_uds(&path.to_string_lossy(), None),
+        }
+    }
+    Ok(service)
+}
+
+fn admin(bind: SocketAddr, fleet: SharedFleet, tally: Arc<Tally>) -> Service<AdminPages> {
+    let mut service = Service::new("admin".to_owned(), AdminPages::new(fleet, tally));
+    service.threads = Some(1);
+    service.add_tcp(&bind.to_string());
+    service
+}
+
+/// When to stop.
+pub enum Stop {
+    /// At SIGTERM or SIGINT.
+    Signal,
+    /// At a signal too, or when this side's partner is dropped.
+    Dropped(tokio::sync::watch::Receiver<()>),
+}
+
+/// PINGORA: (0.9.1) its own watch takes SIGQUIT for an upgrade that ends in an outage without a successor.
+#[async_trait]
+impl ShutdownSignalWatch for Stop {
+    async fn recv(&self) -> ShutdownSignal {
+        let partner = async {
+            match self {
+                Self::Signal => std::future::pending().await,
+                Self::Dropped(partner) => {
+                    // Only the drop matters: nothing is ever sent.
+                    let _ = partner.clone().changed().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = asked_to(SignalKind::terminate(), "SIGTERM") => {}
+            () = asked_to(SignalKind::interrupt(), "SIGINT") => {}
+            () = partner => {}
+        }
+        // Nobody hears a redirect being cut: there is no stream here to wait for.
+        ShutdownSignal::FastShutdown
+    }
+}
+
+async fn asked_to(kind: SignalKind, name: &str) {
+    match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+            info!("{name}: stopping");
+        }
+        Err(error) => {
+            warn!("cannot listen for {name}: {error}");
+            std::future::pending().await
+        }
+    }
+}
+
