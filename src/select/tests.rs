@@ -1,1 +1,328 @@
+//! Laws and stories of selection.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use pingora_load_balancing::selection::{BackendIter, BackendSelection};
+use fastrand::Rng;
+use proptest::prelude::*;
+
+use super::*;
+use crate::discovery::{backend_of, relay_of};
+use crate::fleet::tests::{relays, report, rules};
+use crate::fleet::{
+    AdminState, MountKind, MountReport, PollFault, PollOutcome, Polled, Report, SharedFleet,
+};
+
+const LIVE: &str = "/live.mp3";
+const LEAST: Rule = Rule {
+    policy: Policy::LeastListeners,
+    slow_start: Duration::from_secs(30),
+};
+
+fn tune_in(mount: &str) -> TuneIn<'_> {
+    TuneIn {
+        mount,
+        scheme: Scheme::Http,
+    }
+}
+
+fn apply(fleet: &mut Fleet, id: u32, began: Instant, outcome: PollOutcome) {
+    fleet.apply(RelayId(id), Polled { began, outcome }, began);
+}
+
+/// A fleet whose relays carry `/live.mp3` with these listeners and weights.
+fn fleet_of(parts: &[(u32, u32)], now: Instant) -> Fleet {
+    let names: Vec<String> = (0..parts.len()).map(|i| format!("relay{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut all = relays(&names);
+    for (relay, (_, weight)) in all.iter_mut().zip(parts) {
+        Arc::make_mut(relay).weight = *weight;
+    }
+    let mut fleet = Fleet::new(all, rules());
+    for (id, (listeners, _)) in (0..).zip(parts) {
+        apply(&mut fleet, id, now, report(&[(LIVE, *listeners)]));
+    }
+    fleet
+}
+
+fn taken(fleet: &Fleet) -> Vec<u32> {
+    fleet.iter().map(|(_, _, s, _)| s.taken_listeners()).collect()
+}
+
+fn spread(counts: &[u32]) -> u32 {
+    counts.iter().max().unwrap() - counts.iter().min().unwrap()
+}
+
+fn place_live(fleet: &mut Fleet, now: Instant, rng: &mut Rng) -> Option<RelayId> {
+    place(fleet, tune_in(LIVE), &[], LEAST, now, rng)
+}
+
+proptest! {
+    #[test]
+    fn arrivals_leave_equal_idle_relays_at_most_one_apart(relays in 1usize..12, arrivals in 0usize..300, seed: u64) {
+        let now = Instant::now();
+        let mut fleet = fleet_of(&vec![(0, 100); relays], now);
+        let mut rng = Rng::with_seed(seed);
+        for _ in 0..arrivals {
+            prop_assert!(place_live(&mut fleet, now, &mut rng).is_some());
+        }
+        let counts = taken(&fleet);
+        prop_assert_eq!(counts.iter().sum::<u32>() as usize, arrivals);
+        prop_assert!(spread(&counts) <= 1, "{:?}", counts);
+    }
+
+    #[test]
+    fn the_selected_relay_has_the_lowest_load(parts in prop::collection::vec((0u32..1_000, 1u32..=1_000), 1..20), seed: u64) {
+        let now = Instant::now();
+        let mut fleet = fleet_of(&parts, now);
+        let chosen = place_live(&mut fleet, now, &mut Rng::with_seed(seed)).unwrap();
+        let load = |(listeners, weight): &(u32, u32)| Load::new(*listeners, *weight);
+        let lowest = parts.iter().map(load).min().unwrap();
+        prop_assert_eq!(load(&parts[chosen.index()]), lowest);
+    }
+
+    #[test]
+    fn whoever_is_selected_is_eligible_under_every_policy(
+        states in prop::collection::vec((0u8..8, 0u32..50), 1..12), seed: u64, https: bool,
+    ) {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut fleet = fleet_of(&vec![(0, 100); states.len()], now);
+        for (id, (state, listeners)) in (0..).zip(&states) {
+            let fault = PollFault::new("x");
+            match state {
+                0 => apply(&mut fleet, id, now, PollOutcome::Refused(fault)),
+                1 => apply(&mut fleet, id, now, PollOutcome::Full),
+                2 => apply(&mut fleet, id, now - Duration::from_secs(40), report(&[(LIVE, 1)])),
+                3 => fleet.set_admin_state(RelayId(id), AdminState::Drain),
+                4 => apply(&mut fleet, id, now - Duration::from_secs(5), report(&[])),
+                5 => apply(&mut fleet, id, now, PollOutcome::Failed(fault)),
+                _ => apply(&mut fleet, id, now, report(&[(LIVE, *listeners)])),
+            }
+        }
+        let scheme = if https { Scheme::Https } else { Scheme::Http };
+        let wish = TuneIn { mount: LIVE, scheme };
+        let mut rng = Rng::with_seed(seed);
+        for policy in [Policy::LeastListeners, Policy::PowerOfTwo, Policy::WeightedRandom] {
+            let rule = Rule { policy, ..LEAST };
+            let before = taken(&fleet);
+            let open = |fleet: &Fleet| -> Vec<RelayId> {
+                let carriers = fleet.mounts().carriers(LIVE).iter();
+                let eligible = carriers.filter(|c| barrier(fleet.standing(c.relay).unwrap(), c, wish, &[], later).is_none());
+                eligible.map(|c| c.relay).collect()
+            };
+            let eligible = open(&fleet);
+            match place(&mut fleet, wish, &[], rule, later, &mut rng) {
+                Some(id) => {
+                    prop_assert!(eligible.contains(&id));
+                    prop_assert_eq!(taken(&fleet)[id.index()], before[id.index()] + 1);
+                }
+                None => prop_assert!(eligible.is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_loads_is_that_of_the_fractions(a in any::<(u32, u32)>(), b in any::<(u32, u32)>()) {
+        let (x, y) = (Load::new(a.0, a.1), Load::new(b.0, b.1));
+        let (p, q) = (u128::from(a.0) * u128::from(b.1.max(1)), u128::from(b.0) * u128::from(a.1.max(1)));
+        prop_assert_eq!(x.cmp(&y), p.cmp(&q));
+    }
+}
+
+#[test]
+fn ties_are_broken_at_random_and_evenly() {
+    let now = Instant::now();
+    let mut hits = HashMap::new();
+    for seed in 0..3_000 {
+        let mut fleet = fleet_of(&[(5, 100), (5, 100), (9, 100), (5, 100)], now);
+        let id = place_live(&mut fleet, now, &mut Rng::with_seed(seed)).unwrap();
+        *hits.entry(id.0).or_insert(0) += 1;
+    }
+    assert_eq!(hits.len(), 3, "{hits:?}");
+    // 1,000 expected each; 5 standard deviations are 130.
+    assert!(hits.values().all(|n| (870..=1_130).contains(n)), "{hits:?}");
+}
+
+#[test]
+fn weights_share_the_listeners() {
+    let now = Instant::now();
+    let mut fleet = fleet_of(&[(0, 100), (0, 300)], now);
+    let mut rng = Rng::with_seed(1);
+    for _ in 0..400 {
+        place_live(&mut fleet, now, &mut rng);
+    }
+    assert_eq!(taken(&fleet), [100, 300]);
+}
+
+#[test]
+fn weighted_random_follows_the_weights_and_power_of_two_avoids_the_fullest() {
+    let now = Instant::now();
+    let mut rng = Rng::with_seed(7);
+    let mut fleet = fleet_of(&[(0, 100), (0, 300)], now);
+    let random = Rule { policy: Policy::WeightedRandom, ..LEAST };
+    for _ in 0..4_000 {
+        place(&mut fleet, tune_in(LIVE), &[], random, now, &mut rng);
+    }
+    assert!((850..=1_150).contains(&taken(&fleet)[0]), "{:?}", taken(&fleet));
+
+    let mut fleet = fleet_of(&[(1_000, 100), (0, 100), (0, 100)], now);
+    let two = Rule { policy: Policy::PowerOfTwo, ..LEAST };
+    for _ in 0..600 {
+        place(&mut fleet, tune_in(LIVE), &[], two, now, &mut rng);
+    }
+    assert_eq!(taken(&fleet)[0], 1_000, "the fullest of three is never the better of two");
+}
+
+#[test]
+fn a_relay_that_came_back_takes_few_at_first_and_its_share_later() {
+    let now = Instant::now();
+    let mut fleet = fleet_of(&[(1_000, 100), (0, 100)], now);
+    apply(&mut fleet, 1, now, PollOutcome::Refused(PollFault::new("refused")));
+    apply(&mut fleet, 1, now, report(&[(LIVE, 0)]));
+    let mut rng = Rng::with_seed(3);
+    let mut arrivals_at = |seconds: u64, fleet: &mut Fleet| {
+        let at = now + Duration::from_secs(seconds);
+        for id in 0..2 {
+            apply(fleet, id, at, report(&[(LIVE, 1_000 * (1 - id))]));
+        }
+        (0..100).filter(|_| place_live(fleet, at, &mut rng) == Some(RelayId(1))).count()
+    };
+    assert_eq!(arrivals_at(0, &mut fleet), 0);
+    let halfway = arrivals_at(15, &mut fleet);
+    assert!((30..=70).contains(&halfway), "{halfway}");
+    assert_eq!(arrivals_at(30, &mut fleet), 100);
+}
+
+#[test]
+fn a_relay_alone_is_not_held_back_by_its_slow_start() {
+    let now = Instant::now();
+    let mut fleet = fleet_of(&[(0, 100)], now);
+    apply(&mut fleet, 0, now, PollOutcome::Refused(PollFault::new("refused")));
+    apply(&mut fleet, 0, now, report(&[(LIVE, 0)]));
+    assert!(place_live(&mut fleet, now, &mut Rng::with_seed(0)).is_some());
+}
+
+#[test]
+fn a_suspect_relay_is_taken_only_when_no_other_can() {
+    let now = Instant::now();
+    let mut fleet = fleet_of(&[(0, 100), (500, 100)], now);
+    apply(&mut fleet, 0, now, PollOutcome::Failed(PollFault::new("timeout")));
+    let mut rng = Rng::with_seed(0);
+    assert_eq!(place_live(&mut fleet, now, &mut rng), Some(RelayId(1)));
+    fleet.set_admin_state(RelayId(1), AdminState::Maint);
+    assert_eq!(place_live(&mut fleet, now, &mut rng), Some(RelayId(0)));
+}
+
+#[test]
+fn running_mounts_come_before_virtual_ones_and_idle_ones() {
+    let now = Instant::now();
+    let mut fleet = fleet_of(&[(0, 100), (0, 100), (900, 100)], now);
+    for (id, kind) in [(0, MountKind::Idle), (1, MountKind::Virtual)] {
+        let mounts = vec![MountReport::bare(LIVE, kind, 0)];
+        apply(&mut fleet, id, now, PollOutcome::Report(Report { mounts, ..Report::default() }));
+    }
+    let mut rng = Rng::with_seed(0);
+    for expected in [2, 1, 0] {
+        assert_eq!(place_live(&mut fleet, now, &mut rng), Some(RelayId(expected)));
+        fleet.set_admin_state(RelayId(expected), AdminState::Drain);
+    }
+    assert_eq!(place_live(&mut fleet, now, &mut rng), None);
+}
+
+#[test]
+fn capacity_counts_pending_and_a_full_fleet_says_so() {
+    let now = Instant::now();
+    let mut all = relays(&["a", "b"]);
+    for relay in &mut all {
+        Arc::make_mut(relay).capacity_listeners = Some(3);
+    }
+    let mut fleet = Fleet::new(all, rules());
+    for id in 0..2 {
+        apply(&mut fleet, id, now, report(&[(LIVE, 1)]));
+    }
+    let mut rng = Rng::with_seed(0);
+    let placed = (0..10).filter(|_| place_live(&mut fleet, now, &mut rng).is_some()).count();
+    assert_eq!(placed, 4);
+    assert_eq!(why_none(&fleet, tune_in(LIVE), &[], now), NoRelay::AllFull);
+}
+
+#[test]
+fn every_no_has_its_reason() {
+    let now = Instant::now();
+    let soon = now + Duration::from_secs(1);
+    let mut fleet = fleet_of(&[(0, 100)], now);
+    let why = |fleet: &Fleet, mount, scheme, tried: &[RelayId], at| {
+        why_none(fleet, TuneIn { mount, scheme }, tried, at)
+    };
+    assert_eq!(why(&fleet, "/nope", Scheme::Http, &[], soon), NoRelay::UnknownMount);
+    assert_eq!(why(&fleet, LIVE, Scheme::Https, &[], soon), NoRelay::NoHttps);
+    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[RelayId(0)], soon), NoRelay::NoneAvailable);
+    let stale = now + Duration::from_secs(31);
+    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[], stale), NoRelay::NoneAvailable);
+    apply(&mut fleet, 0, now, PollOutcome::Refused(PollFault::new("refused")));
+    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[], soon), NoRelay::NoneAvailable);
+    assert_eq!(why(&fleet, "/nope", Scheme::Http, &[], soon), NoRelay::NoneAvailable);
+    let unpolled = Fleet::new(relays(&["a"]), rules());
+    assert_eq!(why(&unpolled, LIVE, Scheme::Http, &[], soon), NoRelay::NotYet);
+}
+
+fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
+    let count = fleet.lock().relays().len() as u32;
+    // One address for all: two relays behind one address must stay two.
+    let address = "127.0.0.1:8000".parse().unwrap();
+    let backends: BTreeSet<_> = (0..count).map(|id| backend_of(RelayId(id), address)).collect();
+    assert_eq!(backends.len() as u32, count);
+    let config = SelectConfig {
+        fleet: fleet.clone(),
+        rule: LEAST,
+    };
+    Arc::new(LeastLoaded::build_with_config(&backends, &config))
+}
+
+#[test]
+fn pingora_gets_the_relays_in_order_and_what_it_passes_over_is_given_back() {
+    let fleet = SharedFleet::new(fleet_of(&[(2, 100), (0, 100), (1, 100)], Instant::now()));
+    let selection = selection_over(&fleet);
+    let mut order = Vec::new();
+    let mut candidates = selection.iter(LIVE.as_bytes());
+    while let Some(backend) = candidates.next() {
+        order.push(relay_of(backend).0);
+    }
+    assert_eq!(order, [1, 2, 0]);
+    assert_eq!(taken(&fleet.lock()), [2, 0, 1], "nobody was sent anywhere");
+
+    let mut candidates = selection.iter(LIVE.as_bytes());
+    candidates.next();
+    candidates.next();
+    drop(candidates);
+    assert_eq!(taken(&fleet.lock()), [2, 0, 2], "the last one yielded was taken");
+}
+
+#[test]
+fn a_listener_on_https_is_told_apart_by_the_key() {
+    let fleet = SharedFleet::new(fleet_of(&[(0, 100)], Instant::now()));
+    let secure = TuneIn { mount: LIVE, scheme: Scheme::Https };
+    let selection = selection_over(&fleet);
+    assert!(selection.iter(&key_of(&secure)).next().is_none());
+    assert!(selection.iter(&key_of(&tune_in(LIVE))).next().is_some());
+    assert!(selection.iter(b"\xff").next().is_none());
+}
+
+#[test]
+fn the_herd_does_not_happen_with_eight_threads() {
+    let fleet = SharedFleet::new(fleet_of(&[(0, 100); 4], Instant::now()));
+    let selection = selection_over(&fleet);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..125 {
+                    assert!(selection.iter(LIVE.as_bytes()).next().is_some());
+                }
+            });
+        }
+    });
+    let counts = taken(&fleet.lock());
+    assert_eq!(counts, [250; 4], "one atomic step: no thread sees what another is about to take");
+}
