@@ -14,11 +14,11 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::AdminPages;
-use crate::config::{self, Bind, Config};
+use crate::config::{self, Bind, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{Door, Gate, Parts, Tally};
-use crate::poll::{PollerError, Poller, RelayCheck, Target, pulse};
+use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
 
 /// Why the balancer could not start.
@@ -33,7 +33,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The HTTP client of the poller could not be made.
-    #[error("cannot make the poller: {0}")]
+    #[error(transparent)]
     Poller(#[from] PollerError),
     /// Pingora refused a part.
     #[error("cannot build the front door: {0}")]
@@ -153,7 +153,7 @@ fn backends(
     let book = AddressBook::default();
     let discovery = RelayDiscovery::new(relays.to_vec(), book.clone());
     let poller = Poller::new(config.poll.timeout, book)?;
-    let targets = config.relays.iter().map(Target::from).collect();
+    let targets = config.relays.iter().map(target).collect();
     let check = RelayCheck::new(fleet.clone(), poller, targets, config.poll.interval);
     let select = SelectConfig {
         fleet: fleet.clone(),
@@ -169,6 +169,15 @@ fn backends(
     balancer.update_frequency = Some(config.discovery.refresh);
     balancer.parallel_health_check = true;
     Ok(balancer)
+}
+
+fn target(relay: &RelayConfig) -> Target {
+    Target {
+        name: relay.relay.name.clone(),
+        url: relay.relay.url.clone(),
+        stats: relay.stats,
+        credentials: relay.credentials.clone(),
+    }
 }
 
 fn front(

@@ -1,8 +1,39 @@
 //! icecast-balancer: the front door of a fleet of Icecast relays.
+//!
+//! A listener asks one URL for a mount; it is sent to the least-loaded relay that carries it. The data goes one way:
+//!
+//! ```text
+//!  conf/*.toml + environment
+//!         |
+//!       config ----> discovery ---> fleet <--- poll            (who exists, how they are)
+//!                                     |
+//!                  request ---> select(fleet, tune-in) ---> redirect ---> listener
+//!                                     |
+//!                                     +---> admin: status, metrics
+//! ```
+//!
+//! The modules in the order in which a lower one never knows a higher one:
+//!
+//! 1. [`fleet`]: all relays we know, how they are, what we sent them. Pure.
+//! 2. [`config`]: what the operator says, valid as a whole.
+//! 3. [`discovery`]: where the relays are, as Pingora's backends.
+//! 4. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
+//! 5. [`poll`]: asks relays for their status pages, as Pingora's health check.
+//! 6. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
+//! 7. [`admin`]: what operators and their machines ask.
+//! 8. [`app`]: puts the parts together; the only one that knows every part.
+//! 9. [`demo`]: relays and listeners of our own, and [`show`], which puts the app before them.
+//! 10. [`cli`] and [`logging`]: the outside of the program.
 
 pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
+//DEMO pub mod demo;
 pub mod discovery;
 pub mod fleet;
 pub mod front;
+pub mod logging;
+pub mod poll;
 pub mod select;
+//DEMO pub mod show;

@@ -1,1 +1,69 @@
-fn main() {}
+//! The program: reads the command line and the configuration, sets up the log, hands over to the app.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use icecast_balancer::app::{self, Stop};
+use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
+use icecast_balancer::config::{self, Loaded, Problems, Sources};
+use icecast_balancer::logging;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return explain(&answer),
+    };
+    let sources = Sources::of_process(cli.source.config);
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => run(&sources),
+        Command::Check => check(&sources),
+        Command::Demo(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Prints clap's answer; `--help` and `--version` are answers too, and no mistake.
+fn explain(answer: &clap::Error) -> ExitCode {
+    // A closed terminal is nothing to report to itself.
+    let _ = answer.print();
+    if answer.use_stderr() {
+        ExitCode::from(EXIT_USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn run(sources: &Sources) -> ExitCode {
+    let Loaded { config, notices, .. } = match config::load(sources) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    logging::start(config.log.level);
+    for notice in notices {
+        log::warn!("{notice}");
+    }
+    match app::serve(config, Stop::Signal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(sources: &Sources) -> ExitCode {
+    match config::load(sources) {
+        Ok(Loaded { config, notices, .. }) => {
+            for notice in notices {
+                println!("note: {notice}");
+            }
+            println!("configuration ok: {} relays", config.relays.len());
+            ExitCode::SUCCESS
+        }
+        Err(problems) => refuse(&problems),
+    }
+}
+
+fn refuse(problems: &Problems) -> ExitCode {
+    eprintln!("{problems}");
+    ExitCode::from(EXIT_USAGE)
+}

@@ -1,6 +1,28 @@
 //! The configuration: a TOML file under environment variables, checked whole, then handed out in slices.
 //!
 //! In: file, environment. Out: one [`Config`] in which everything is valid, or every [`Problem`] at once.
+//!
+//! [`load`](load()) goes through `file` (disk to table), `env` and `drop_in` (variables), `section` (each key once), `draft`
+//! (typed, with places) and `validate` (the whole).
+
+mod address;
+mod credentials;
+mod draft;
+mod drop_in;
+mod env;
+mod error;
+mod file;
+mod load;
+mod nested;
+mod reader;
+mod relay;
+mod secret;
+mod section;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,6 +32,10 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::fleet::{Origin, Relay};
+
+pub use self::env::Sources;
+pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
+pub use self::load::{Loaded, load};
 
 /// Everything an operator can say, valid as a whole.
 #[derive(Debug, Clone)]
@@ -56,6 +82,16 @@ pub enum Bind {
     Tcp(SocketAddr),
     /// A unix socket (`unix:/path`).
     Unix(std::path::PathBuf),
+}
+
+impl std::fmt::Display for Bind {
+    /// As it stands in the file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The operator's address.

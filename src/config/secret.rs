@@ -1,0 +1,47 @@
+//! Secrets: read from files that only the right people can read.
+//!
+//! In: a path. Out: a [`SecretString`], or what is wrong with the file. SECURITY: never a word of its content.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use secrecy::SecretString;
+
+use super::error::SecretFault;
+
+/// No password is as long; a larger file is the wrong one.
+const SECRET_LIMIT_BYTES: u64 = 4096;
+
+/// The bits that let everybody on the machine read or write.
+const OTHERS: u32 = 0o006;
+
+/// Reads the secret in a file, without one trailing newline.
+pub(super) fn load(path: &Path) -> Result<SecretString, SecretFault> {
+    refuse_exposed(path)?;
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    file.take(SECRET_LIMIT_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SECRET_LIMIT_BYTES {
+        return Err(SecretFault::TooLarge);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| SecretFault::NotText)?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    match line.strip_suffix('\r').unwrap_or(line) {
+        "" => Err(SecretFault::Empty),
+        secret => Ok(SecretString::from(secret)),
+    }
+}
+
+/// The look at the file comes before opening it: opening a pipe would wait for its writer.
+fn refuse_exposed(path: &Path) -> Result<(), SecretFault> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(SecretFault::Irregular);
+    }
+    match metadata.permissions().mode() {
+        mode if mode & OTHERS == 0 => Ok(()),
+        mode => Err(SecretFault::Exposed(mode & 0o7777)),
+    }
+}

@@ -1,0 +1,110 @@
+//! What only the whole can tell: things that are there twice, addresses in each other's way, redirect loops.
+//!
+//! In: a [`Draft`] whose single values are good. Out: problems. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Bind;
+use super::address::{is_own, overlap};
+use super::draft::Draft;
+use super::error::{Fault, Problem, Spot, quoted};
+use super::relay::Entry;
+use crate::fleet::Origin;
+
+/// Adds every problem of the draft as a whole.
+pub(super) fn judge(draft: &Draft, problems: &mut Vec<Problem>) {
+    binds(draft, problems);
+    admin(draft, problems);
+    relays_twice(draft, problems);
+    for entry in draft.relays.iter().flatten() {
+        loops(draft, entry, problems);
+    }
+    mounts_twice(draft, problems);
+}
+
+fn binds(draft: &Draft, problems: &mut Vec<Problem>) {
+    let mut earlier: Vec<&Bind> = Vec::new();
+    for (bind, spot) in draft.binds.iter().flatten() {
+        if let Some(other) = earlier.iter().find(|other| in_the_way(bind, other)) {
+            let found = format!("\"{bind}\" beside \"{other}\"");
+            let fault = Fault::expected("an address that no other bind covers", found);
+            problems.push(spot.clone().with(fault));
+        }
+        earlier.push(bind);
+    }
+}
+
+fn in_the_way(a: &Bind, b: &Bind) -> bool {
+    match (a, b) {
+        (Bind::Tcp(a), Bind::Tcp(b)) => overlap(a, b),
+        (a, b) => a == b,
+    }
+}
+
+fn admin(draft: &Draft, problems: &mut Vec<Problem>) {
+    let (Some(admin), Some(spot)) = (&draft.admin, &draft.admin_at) else {
+        return;
+    };
+    if let Some(public) = draft
+        .public_addresses()
+        .find(|public| overlap(admin, public))
+    {
+        let found = format!("\"{admin}\" beside \"{public}\"");
+        let fault = Fault::expected("an address that no public bind covers", found);
+        problems.push(spot.clone().with(fault));
+    }
+}
+
+/// A relay whose url is another's is not told too that the name which comes from the url is the other's.
+fn relays_twice(draft: &Draft, problems: &mut Vec<Problem>) {
+    let mut urls: HashMap<&Origin, &str> = HashMap::new();
+    let mut names: HashSet<&str> = HashSet::new();
+    for entry in draft.relays.iter().flatten() {
+        let relay = &entry.config.relay;
+        let other = urls.get(&relay.url).copied();
+        if let Some(other) = other {
+            let found = format!("\"{}\", the url of {}", relay.url, quoted(other));
+            let fault = Fault::expected("a server that no other relay is", found);
+            problems.push(entry.url_at.clone().with(fault));
+        }
+        urls.entry(&relay.url).or_insert(&relay.name);
+        let told = other.is_some() && entry.name_at == entry.url_at;
+        if !names.insert(&relay.name) && !told {
+            let fault = Fault::expected("a name that no other relay has", quoted(&relay.name));
+            problems.push(entry.name_at.clone().with(fault));
+        }
+    }
+}
+
+/// SECURITY: a listener would be sent in circles, and a poll would ask ourselves.
+fn loops(draft: &Draft, entry: &Entry, problems: &mut Vec<Problem>) {
+    let relay = &entry.config.relay;
+    let public = relay.public.iter().zip(&entry.public_at);
+    let mut told: Vec<&Spot> = Vec::new();
+    for (origin, spot) in std::iter::once((&relay.url, &entry.url_at)).chain(public) {
+        if leads_here(draft, origin) && !told.contains(&spot) {
+            let fault = Fault::expected(
+                "another server than this balancer (a redirect to itself would never end)",
+                format!("\"{origin}\""),
+            );
+            problems.push(spot.clone().with(fault));
+            told.push(spot);
+        }
+    }
+}
+
+fn leads_here(draft: &Draft, origin: &Origin) -> bool {
+    draft.public_url.as_ref() == Some(origin)
+        || draft.public_addresses().any(|bind| is_own(origin, bind))
+        || draft.admin.is_some_and(|bind| is_own(origin, &bind))
+}
+
+fn mounts_twice(draft: &Draft, problems: &mut Vec<Problem>) {
+    let mut paths = HashSet::new();
+    for (path, _, spot) in draft.mounts.iter().flatten() {
+        if !paths.insert(path) {
+            let fault = Fault::expected("a path that no other [[mount]] has", quoted(path));
+            problems.push(spot.clone().with(fault));
+        }
+    }
+}

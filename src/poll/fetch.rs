@@ -1,0 +1,178 @@
+//! One request to a relay: status code and body, or why not.
+//!
+//! In: a target, a dialect, a deadline. Out: an [`Answer`] or a [`FetchError`]. Understands no status page. A relay may be
+//! hostile or broken, so everything has an end: time, bytes, redirects (none).
+
+use std::error::Error;
+use std::io;
+use std::time::Instant;
+
+use reqwest::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, USER_AGENT};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret;
+
+use super::Target;
+use super::dialect::Dialect;
+use super::resolve::{BookResolver, NotInBook};
+use crate::discovery::AddressBook;
+
+/// `/admin/stats` takes 205 bytes a mount and more; 1 MiB holds some thousands and is nothing to keep in memory.
+pub(super) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// What a relay answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// The status code.
+    pub(super) status: StatusCode,
+    /// The body; for other codes than 200 as much of it as came.
+    pub(super) body: Vec<u8>,
+}
+
+/// Why there is no answer to read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    /// The relay's machine says that nobody listens.
+    #[error("connection refused")]
+    Refused,
+    /// Discovery knows no address.
+    #[error(transparent)]
+    NotInBook(NotInBook),
+    /// The deadline passed.
+    #[error("no complete answer in time")]
+    TimedOut,
+    /// Connecting, TLS, sending or receiving failed.
+    #[error("connection failed")]
+    Broken(#[source] reqwest::Error),
+    /// Something answered, but not HTTP, or nothing at all before it closed.
+    #[error("expected an HTTP answer")]
+    NotHttp(#[source] reqwest::Error),
+    /// The body has more than 1 MiB.
+    #[error("expected a page of at most {BODY_LIMIT_BYTES} bytes")]
+    TooLarge,
+    /// The body is compressed although that was not asked for.
+    #[error("expected a page without Content-Encoding")]
+    Encoded,
+}
+
+/// The HTTP client of all polls.
+#[derive(Debug)]
+pub(super) struct Fetcher(Client);
+
+impl Fetcher {
+    /// A client without redirects, proxies, retries and kept connections.
+    pub(super) fn new(book: AddressBook) -> Result<Self, reqwest::Error> {
+        // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
+        pingora::tls::install_default_crypto_provider();
+        let client = Client::builder()
+            // SECURITY: a relay must not send the poller elsewhere, least of all to a cloud's metadata address.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .dns_resolver(BookResolver(book))
+            .build()?;
+        Ok(Self(client))
+    }
+
+    /// Asks `target` for the page of `dialect`.
+    ///
+    /// # Errors
+    /// [`FetchError`]; a status code other than 200 is an answer.
+    pub(super) async fn fetch(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        deadline: Instant,
+    ) -> Result<Answer, FetchError> {
+        let request = self.request(target, dialect);
+        tokio::time::timeout_at(deadline.into(), exchange(request))
+            .await
+            .unwrap_or(Err(FetchError::TimedOut))
+    }
+
+    fn request(&self, target: &Target, dialect: Dialect) -> RequestBuilder {
+        let request = self
+            .0
+            .get(format!("{}{}", target.url, dialect.page()))
+            .header(USER_AGENT, dialect.user_agent())
+            .header(ACCEPT_ENCODING, "identity")
+            .header(CONNECTION, "close");
+        match &target.credentials {
+            Some(credentials) if dialect.needs_credentials() => {
+                let password = credentials.password.expose_secret();
+                request.basic_auth(&credentials.username, Some(password))
+            }
+            _ => request,
+        }
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Answer, FetchError> {
+    let response = request.send().await.map_err(FetchError::before_the_head)?;
+    let status = response.status();
+    let body = if status == StatusCode::OK {
+        page(response).await?
+    } else {
+        first_words(response).await
+    };
+    Ok(Answer { status, body })
+}
+
+/// Reads the whole body of a good answer.
+async fn page(mut response: Response) -> Result<Vec<u8>, FetchError> {
+    let plain = |encoding: &[u8]| encoding.eq_ignore_ascii_case(b"identity");
+    let mut encodings = response.headers().get_all(CONTENT_ENCODING).iter();
+    if !encodings.all(|encoding| plain(encoding.as_bytes())) {
+        return Err(FetchError::Encoded);
+    }
+    if response.content_length() > Some(BODY_LIMIT_BYTES as u64) {
+        return Err(FetchError::TooLarge);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(FetchError::Broken)? {
+        if body.len() + chunk.len() > BODY_LIMIT_BYTES {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads the beginning of an error's body, as far as it comes.
+///
+/// ICECAST: a full server closes without having read the request, so a reset may swallow the body: that is no fault.
+async fn first_words(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < 4096
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body
+}
+
+impl FetchError {
+    /// Sorts what went wrong before a response head was read.
+    fn before_the_head(error: reqwest::Error) -> Self {
+        if let Some(unknown) = find::<NotInBook>(&error) {
+            return Self::NotInBook(unknown.clone());
+        }
+        match find::<io::Error>(&error) {
+            Some(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
+            None if !error.is_connect() && !error.is_builder() => Self::NotHttp(error),
+            _ => Self::Broken(error),
+        }
+    }
+}
+
+/// The first cause of this type, however deep.
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// An error and all its causes, outermost first.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&cause| cause.source())
+}
