@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ipnet::IpNet;
 use log::{info, warn};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
@@ -17,7 +18,7 @@ use crate::admin::AdminPages;
 use crate::config::{self, Bind, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
-use crate::front::{Door, Gate, Parts, Tally};
+use crate::front::{Desk, Door, Express, Gate, Parts, Tally};
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
 
@@ -35,9 +36,6 @@ pub enum StartError {
     /// The HTTP client of the poller could not be made.
     #[error(transparent)]
     Poller(#[from] PollerError),
-    /// Pingora refused a part.
-    #[error("cannot build the front door: {0}")]
-    Front(#[from] Box<pingora::Error>),
 }
 
 /// Serves until told to stop.
@@ -63,11 +61,9 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         backends: balancer.task(),
         fleet: fleet.clone(),
         tally: tally.clone(),
-        redirect_status: config.redirect.status,
-        trusted_proxies: config.trusted_proxies.clone(),
         public_url: config.public_url.clone(),
     };
-    server.add_service(front(&server.configuration, &config.binds, parts, tally.clone())?);
+    server.add_service(front(&server.configuration, &config, parts));
     if let Some(bind) = config.admin.bind {
         server.add_service(admin(bind, fleet, tally));
     }
@@ -83,7 +79,11 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
 /// Says what serves what, once, so that the first lines of a log answer the first questions.
 fn announce(config: &Config) {
     let binds: Vec<String> = config.binds.iter().map(Bind::to_string).collect();
-    let names: Vec<&str> = config.relays.iter().map(|r| r.relay.name.as_str()).collect();
+    let names: Vec<&str> = config
+        .relays
+        .iter()
+        .map(|r| r.relay.name.as_str())
+        .collect();
     info!(
         "icecast-balancer {} on {}: redirecting to {} relays ({})",
         env!("CARGO_PKG_VERSION"),
@@ -127,9 +127,8 @@ fn server_conf(config: &Config) -> ServerConf {
 
 fn rules(config: &Config) -> Rules {
     let mounts = &config.mounts;
-    let capacity = |(path, mount): (&String, &config::Mount)| {
-        Some((path.clone(), mount.capacity_listeners?))
-    };
+    let capacity =
+        |(path, mount): (&String, &config::Mount)| Some((path.clone(), mount.capacity_listeners?));
     let hidden = mounts.iter().filter(|(_, mount)| mount.hidden);
     Rules {
         thresholds: Thresholds {
@@ -180,21 +179,21 @@ fn target(relay: &RelayConfig) -> Target {
     }
 }
 
-fn front(
-    conf: &Arc<ServerConf>,
-    binds: &[Bind],
-    parts: Parts,
-    tally: Arc<Tally>,
-) -> Result<Service<Gate>, StartError> {
-    let proxy = pingora_proxy::http_proxy(conf, Door::new(parts)?);
-    let mut service = Service::new("front".to_owned(), Gate::new(proxy, tally));
-    for bind in binds {
+fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts) -> Service<Gate> {
+    let desk = Arc::new(Desk::new(parts));
+    let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
+    let status = config.redirect.status;
+    let express = Express::new(desk.clone(), status, trusted.clone());
+    let door = Door::new(desk.clone(), status, trusted);
+    let gate = Gate::new(desk, express, pingora_proxy::http_proxy(conf, door));
+    let mut service = Service::new("front".to_owned(), gate);
+    for bind in &config.binds {
         match bind {
             Bind::Tcp(address) => service.add_tcp(&address.to_string()),
             Bind::Unix(path) => service.add_uds(&path.to_string_lossy(), None),
         }
     }
-    Ok(service)
+    service
 }
 
 fn admin(bind: SocketAddr, fleet: SharedFleet, tally: Arc<Tally>) -> Service<AdminPages> {
@@ -247,4 +246,3 @@ async fn asked_to(kind: SignalKind, name: &str) {
         }
     }
 }
-

@@ -33,7 +33,9 @@ fn explain(answer: &clap::Error) -> ExitCode {
 }
 
 fn run(sources: &Sources) -> ExitCode {
-    let Loaded { config, notices, .. } = match config::load(sources) {
+    let Loaded {
+        config, notices, ..
+    } = match config::load(sources) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
@@ -52,7 +54,9 @@ fn run(sources: &Sources) -> ExitCode {
 
 fn check(sources: &Sources) -> ExitCode {
     match config::load(sources) {
-        Ok(Loaded { config, notices, .. }) => {
+        Ok(Loaded {
+            config, notices, ..
+        }) => {
             for notice in notices {
                 println!("note: {notice}");
             }

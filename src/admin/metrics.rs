@@ -5,11 +5,11 @@
 use std::fmt;
 use std::time::Instant;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use std::sync::Arc;
@@ -57,15 +57,21 @@ const GAUGES: [RelayGauge; 5] = [
     ("relay_up", "Whether the relay answers its polls", |s, _| {
         i64::from(s.health == Health::Up)
     }),
-    ("relay_eligible", "Whether the relay may take listeners", |s, _| {
-        i64::from(relay_barrier(s, Instant::now()).is_none())
-    }),
-    ("relay_listeners", "Listeners as the relay last reported", |s, _| {
-        i64::from(s.listeners)
-    }),
-    ("relay_pending_listeners", "Listeners sent that no report shows yet", |s, _| {
-        i64::from(s.pending_listeners)
-    }),
+    (
+        "relay_eligible",
+        "Whether the relay may take listeners",
+        |s, _| i64::from(relay_barrier(s, Instant::now()).is_none()),
+    ),
+    (
+        "relay_listeners",
+        "Listeners as the relay last reported",
+        |s, _| i64::from(s.listeners),
+    ),
+    (
+        "relay_pending_listeners",
+        "Listeners sent that no report shows yet",
+        |s, _| i64::from(s.pending_listeners),
+    ),
     ("relay_weight", "The relay's configured weight", |s, _| {
         i64::from(s.weight)
     }),
@@ -75,7 +81,9 @@ type RelayCounter = (&'static str, &'static str, fn(&Record) -> u64);
 
 const COUNTERS: [RelayCounter; 2] = [
     ("relay_polls", "Polls that ended", |r| r.polls),
-    ("relay_poll_faults", "Polls that brought no report", |r| r.faults),
+    ("relay_poll_faults", "Polls that brought no report", |r| {
+        r.faults
+    }),
 ];
 
 impl Collector for Source {
@@ -108,8 +116,7 @@ impl Source {
         encoder: &mut DescriptorEncoder<'_>,
     ) -> Result<(), fmt::Error> {
         let help = "Listeners sent to the relay";
-        let mut family =
-            encoder.encode_descriptor("redirects", help, None, MetricType::Counter)?;
+        let mut family = encoder.encode_descriptor("redirects", help, None, MetricType::Counter)?;
         for (relay, count) in relays.iter().zip(self.tally.redirects()) {
             let labels = [("relay", relay.name.as_str())];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;

@@ -113,6 +113,7 @@ impl Answer {
 impl ServeHttp for AdminPages {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let request = session.req_header();
-        self.page(&request.method, request.uri.path()).into_response()
+        self.page(&request.method, request.uri.path())
+            .into_response()
     }
 }

@@ -106,7 +106,11 @@ impl RelayStatus {
             load: Load::of(standing).as_f64(),
             weight: standing.weight,
             capacity: standing.capacity_listeners,
-            report_age_seconds: record.reported_at.map(age).as_ref().map(Duration::as_secs_f64),
+            report_age_seconds: record
+                .reported_at
+                .map(age)
+                .as_ref()
+                .map(Duration::as_secs_f64),
             polls: record.polls,
             poll_faults: record.faults,
         }

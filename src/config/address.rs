@@ -105,14 +105,16 @@ const UNIX_PATH_LIMIT_BYTES: usize = 107;
 pub(super) fn bind(given: &Given<'_>) -> Result<Bind, Fault> {
     let text = given.text().ok_or_else(|| given.instead_of(BIND))?;
     match text.strip_prefix("unix:") {
-        Some(path) if path.starts_with('/') && path.len() <= UNIX_PATH_LIMIT_BYTES => {
-            Ok(Bind::Unix(PathBuf::from(path)))
-        }
+        Some(path) if is_unix_path(path) => Ok(Bind::Unix(PathBuf::from(path))),
         Some(_) => Err(given.instead_of("unix: and an absolute path of at most 107 bytes")),
         None => socket_address(text)
             .map(Bind::Tcp)
             .ok_or_else(|| given.instead_of(BIND)),
     }
+}
+
+fn is_unix_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= UNIX_PATH_LIMIT_BYTES && !path.contains(char::is_control)
 }
 
 /// Reads the operator's address; the empty text turns it off.

@@ -31,9 +31,7 @@ pub(super) struct Draft {
     pub(super) public_url: Option<Origin>,
     trusted_proxies: Vec<IpNet>,
     pub(super) binds: Vec<Option<(Bind, Spot)>>,
-    pub(super) admin: Option<SocketAddr>,
-    /// Where the operator's address was given; `None` where it is the default.
-    pub(super) admin_at: Option<Spot>,
+    pub(super) admin: AdminDraft,
     poll: Poll,
     select: Select,
     redirect: Redirect,
@@ -43,17 +41,22 @@ pub(super) struct Draft {
     pub(super) mounts: Vec<Option<(String, Mount, Spot)>>,
 }
 
+/// The operator's address and where it was given; nowhere where it is the default.
+#[derive(Debug)]
+pub(super) struct AdminDraft {
+    pub(super) bind: Option<SocketAddr>,
+    pub(super) at: Option<Spot>,
+}
+
 /// Reads the root of the file.
 pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
     root.forbid("tls", "no [tls] (not available in this version)", "one");
-    let (admin, admin_at) = root.section("admin", admin);
     Draft {
         mode: root.scalar("mode", settings::mode).or(Mode::Redirect),
         threads: root.scalar("threads", settings::threads).value(),
         public_url: root.scalar("public_url", address::origin).value(),
         trusted_proxies: trusted_proxies(root),
-        admin,
-        admin_at,
+        admin: root.section("admin", admin),
         poll: root.section("poll", settings::poll),
         select: root.section("select", settings::select),
         redirect: root.section("redirect", settings::redirect),
@@ -76,12 +79,13 @@ fn trusted_proxies(root: &mut Section<'_, '_>) -> Vec<IpNet> {
     }
 }
 
-fn admin(section: &mut Section<'_, '_>) -> (Option<SocketAddr>, Option<Spot>) {
-    match section.scalar("bind", address::admin_bind) {
+fn admin(section: &mut Section<'_, '_>) -> AdminDraft {
+    let (bind, at) = match section.scalar("bind", address::admin_bind) {
         Read::Value(bind, spot) => (bind, Some(spot)),
         Read::Refused => (None, None),
         Read::Absent => (Some(loopback(DEFAULT_ADMIN_PORT)), None),
-    }
+    };
+    AdminDraft { bind, at }
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -146,15 +150,15 @@ impl Draft {
             let spot = Spot::bare(Place::Whole);
             self.binds.push(Some((Bind::Tcp(address), spot)));
         }
-        if self.admin.is_some() && self.admin_at.is_none() {
+        if self.admin.bind.is_some() && self.admin.at.is_none() {
             let mut ports = (DEFAULT_ADMIN_PORT..=u16::MAX).map(loopback);
-            self.admin = ports.find(|admin| self.is_free(admin));
+            self.admin.bind = ports.find(|admin| self.is_free(admin));
             self.note_evaded(reader);
         }
     }
 
     fn note_evaded(&self, reader: &mut Reader) {
-        if let Some(admin) = self.admin
+        if let Some(admin) = self.admin.bind
             && admin.port() != DEFAULT_ADMIN_PORT
         {
             reader.notices.push(format!(
@@ -195,7 +199,9 @@ impl Draft {
                 .flatten()
                 .map(|(bind, _)| bind)
                 .collect(),
-            admin: Admin { bind: self.admin },
+            admin: Admin {
+                bind: self.admin.bind,
+            },
             poll: self.poll,
             select: self.select,
             redirect: self.redirect,

@@ -150,7 +150,7 @@ pub enum Fault {
     #[error("expected a readable file, found: {0}")]
     Unreadable(#[source] io::Error),
     /// The file of a secret cannot be used.
-    #[error("expected {expected}, found {}: {found}", .file.display())]
+    #[error("expected {expected}, found {}: {found}", printable(&file.to_string_lossy()))]
     Secret {
         /// What would have been right.
         expected: &'static str,

@@ -2,6 +2,7 @@
 //!
 //! In: one call per finding. Out: all of them. Judges nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -67,12 +68,15 @@ impl Reader {
 
     /// Lets a drop-in variable stand over the key with this path, unless the key's own variable does.
     pub(super) fn stand_in(&mut self, path: &str, setting: Setting) {
-        let name = env::name_of(path);
-        if self.settings.contains_key(&name) {
-            let notice = format!("{name} of the environment replaces {}", setting.name);
-            self.notices.push(notice);
-        } else {
-            self.settings.insert(name, setting);
+        match self.settings.entry(env::name_of(path)) {
+            Entry::Vacant(free) => {
+                free.insert(setting);
+            }
+            Entry::Occupied(own) => self.notices.push(format!(
+                "{} of the environment replaces {}",
+                own.key(),
+                setting.name
+            )),
         }
     }
 

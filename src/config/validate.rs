@@ -26,7 +26,8 @@ fn binds(draft: &Draft, problems: &mut Vec<Problem>) {
     let mut earlier: Vec<&Bind> = Vec::new();
     for (bind, spot) in draft.binds.iter().flatten() {
         if let Some(other) = earlier.iter().find(|other| in_the_way(bind, other)) {
-            let found = format!("\"{bind}\" beside \"{other}\"");
+            let [bind, other] = [bind, other].map(|bind| quoted(&bind.to_string()));
+            let found = format!("{bind} beside {other}");
             let fault = Fault::expected("an address that no other bind covers", found);
             problems.push(spot.clone().with(fault));
         }
@@ -42,7 +43,7 @@ fn in_the_way(a: &Bind, b: &Bind) -> bool {
 }
 
 fn admin(draft: &Draft, problems: &mut Vec<Problem>) {
-    let (Some(admin), Some(spot)) = (&draft.admin, &draft.admin_at) else {
+    let (Some(admin), Some(spot)) = (&draft.admin.bind, &draft.admin.at) else {
         return;
     };
     if let Some(public) = draft
@@ -96,7 +97,7 @@ fn loops(draft: &Draft, entry: &Entry, problems: &mut Vec<Problem>) {
 fn leads_here(draft: &Draft, origin: &Origin) -> bool {
     draft.public_url.as_ref() == Some(origin)
         || draft.public_addresses().any(|bind| is_own(origin, bind))
-        || draft.admin.is_some_and(|bind| is_own(origin, &bind))
+        || draft.admin.bind.is_some_and(|bind| is_own(origin, &bind))
 }
 
 fn mounts_twice(draft: &Draft, problems: &mut Vec<Problem>) {

@@ -35,9 +35,8 @@ pub fn rules() -> Rules {
 
 /// A report of running mounts and their listeners.
 pub fn report(mounts: &[(&str, u32)]) -> PollOutcome {
-    let running = |(path, listeners): &(&str, u32)| {
-        MountReport::bare(*path, MountKind::Running, *listeners)
-    };
+    let running =
+        |(path, listeners): &(&str, u32)| MountReport::bare(*path, MountKind::Running, *listeners);
     PollOutcome::Report(Report {
         listeners: mounts.iter().map(|(_, listeners)| listeners).sum(),
         mounts: mounts.iter().map(running).collect(),
@@ -200,7 +199,9 @@ fn a_relay_that_renames_its_mounts_at_each_poll_fills_no_memory() {
 fn a_mount_is_known_by_its_public_name() {
     let mut all = relays(&["a", "b"]);
     let mapped = Arc::make_mut(&mut all[1]);
-    mapped.mounts.insert("/live.mp3".into(), "/different.mp3".into());
+    mapped
+        .mounts
+        .insert("/live.mp3".into(), "/different.mp3".into());
     let mut story = Story::of(&[]);
     story.fleet = Fleet::new(all, rules());
     story.poll(A, report(&[("/live.mp3", 1)]));
@@ -222,7 +223,12 @@ fn a_hidden_mount_is_carried_by_all_though_no_page_lists_it() {
     }
     story.fleet.raise_pending(A, "/secret.mp3", story.now);
     story.after(5.0).poll(A, report(&[]));
-    assert_eq!(story.fleet.mounts().carriers("/secret.mp3")[0].pending.listeners(), 0);
+    assert_eq!(
+        story.fleet.mounts().carriers("/secret.mp3")[0]
+            .pending
+            .listeners(),
+        0
+    );
 }
 
 #[test]
@@ -234,7 +240,13 @@ fn the_smaller_of_the_two_limits_of_a_mount_holds() {
         let mut mount = MountReport::bare("/live.mp3", MountKind::Running, 0);
         mount.max_listeners = theirs;
         let mounts = vec![mount];
-        story.poll(A, PollOutcome::Report(Report { mounts, ..Report::default() }));
+        story.poll(
+            A,
+            PollOutcome::Report(Report {
+                mounts,
+                ..Report::default()
+            }),
+        );
         let carrier = &story.fleet.mounts().carriers("/live.mp3")[0];
         assert_eq!(carrier.capacity_listeners, Some(expected), "{theirs:?}");
     }
@@ -249,7 +261,11 @@ fn pending_is_given_back_or_settled_by_the_next_report() {
     story.fleet.withdraw_pending(A, "/live.mp3");
     assert_eq!(story.standing(A).taken_listeners(), 1);
     story.after(0.5).poll(A, report(&[("/live.mp3", 1)]));
-    assert_eq!(story.standing(A).taken_listeners(), 2, "too early to be in the report");
+    assert_eq!(
+        story.standing(A).taken_listeners(),
+        2,
+        "too early to be in the report"
+    );
     story.after(1.0).poll(A, report(&[("/live.mp3", 1)]));
     assert_eq!(story.standing(A).taken_listeners(), 1);
 }

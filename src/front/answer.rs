@@ -3,11 +3,7 @@
 //! Each has `Cache-Control: no-store` (a stored redirect pins a listener to a dead relay) and the CORS headers, without
 //! which a web player is told nothing, not even why it was refused.
 
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION,
-    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SERVER,
-};
+use http::header::{ACCEPT, HeaderValue};
 use http::{HeaderMap, Method};
 use pingora::Result;
 use pingora::http::ResponseHeader;
@@ -24,35 +20,14 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const REQUEST_FIELDS: &str = "Accept, Icy-MetaData, Origin, Range, X-Requested-With";
 const RESPONSE_FIELDS: &str = "icy-br, icy-description, icy-genre, icy-metaint, icy-name, icy-url";
 
-/// The head of a redirect but for its target, made once.
+/// Sends a redirect to `url`. The express lane sends the same from prepared bytes.
 ///
-/// Fields that are set later stand in it already, so that a copy never grows.
-#[derive(Debug, Clone)]
-pub struct RedirectHead(ResponseHeader);
-
-impl RedirectHead {
-    /// The head for this status: 302, 303 or 307.
-    ///
-    /// # Errors
-    /// `status` is no HTTP status.
-    pub fn new(status: u16) -> Result<Self> {
-        let mut head = head(status, "text/plain", 0)?;
-        head.remove_header(&CONTENT_TYPE);
-        for field in [LOCATION, DATE, CONNECTION] {
-            head.insert_header(field, HeaderValue::from_static(""))?;
-        }
-        Ok(Self(head))
-    }
-
-    /// Sends the redirect to `location`.
-    ///
-    /// # Errors
-    /// The listener hung up, or `location` is no header value.
-    pub async fn send(&self, session: &mut Session, location: String) -> Result<()> {
-        let mut head = self.0.clone();
-        head.insert_header(LOCATION, location)?;
-        session.write_response_header(Box::new(head), true).await
-    }
+/// # Errors
+/// The listener hung up, or `url` is no header value.
+pub async fn send_redirect(session: &mut Session, status: u16, url: &str) -> Result<()> {
+    let mut head = head(status, None, 0)?;
+    head.insert_header("Location", url)?;
+    session.write_response_header(Box::new(head), true).await
 }
 
 /// A page: its status, type and text.
@@ -71,7 +46,7 @@ pub struct Page {
 /// # Errors
 /// The listener hung up.
 pub async fn send_page(session: &mut Session, page: Page) -> Result<()> {
-    let head = head(page.status, page.content_type, page.body.len())?;
+    let head = head(page.status, Some(page.content_type), page.body.len())?;
     send(session, head, page.body).await
 }
 
@@ -85,9 +60,9 @@ pub async fn send_refusal(session: &mut Session, refusal: Refusal) -> Result<()>
     } else {
         ("text/plain; charset=utf-8", format!("{}\n", refusal.text()))
     };
-    let mut head = head(refusal.status(), content_type, body.len())?;
+    let mut head = head(refusal.status(), Some(content_type), body.len())?;
     if let Some(seconds) = refusal.retry_after_seconds() {
-        head.insert_header(RETRY_AFTER, HeaderValue::from_static(seconds))?;
+        head.insert_header("Retry-After", seconds)?;
     }
     send(session, head, body).await
 }
@@ -97,11 +72,12 @@ pub async fn send_refusal(session: &mut Session, refusal: Refusal) -> Result<()>
 /// # Errors
 /// The listener hung up.
 pub async fn send_stream_head(session: &mut Session, content_type: Option<&str>) -> Result<()> {
-    let mut head = head(200, "application/octet-stream", 0)?;
-    head.remove_header(&CONTENT_LENGTH);
-    if let Some(known) = content_type.and_then(|text| HeaderValue::from_str(text).ok()) {
-        head.insert_header(CONTENT_TYPE, known)?;
-    }
+    let mut head = head(200, None, 0)?;
+    head.remove_header("Content-Length");
+    let known = content_type.and_then(|text| HeaderValue::from_str(text).ok());
+    let unknown = || HeaderValue::from_static("application/octet-stream");
+    head.insert_header("Content-Type", known.unwrap_or_else(unknown))?;
+    head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)?;
     session.write_response_header(Box::new(head), true).await
 }
 
@@ -110,24 +86,23 @@ pub async fn send_stream_head(session: &mut Session, content_type: Option<&str>)
 /// # Errors
 /// The listener hung up.
 pub async fn send_preflight(session: &mut Session) -> Result<()> {
-    let mut head = head(204, "text/plain", 0)?;
-    head.remove_header(&CONTENT_TYPE);
-    head.remove_header(&CONTENT_LENGTH);
-    let fields: [(HeaderName, &'static str); 4] = [
-        (ALLOW, METHODS),
-        (ACCESS_CONTROL_ALLOW_METHODS, METHODS),
-        (ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_FIELDS),
-        (ACCESS_CONTROL_MAX_AGE, "86400"),
-    ];
-    for (name, value) in fields {
-        head.insert_header(name, HeaderValue::from_static(value))?;
+    let mut head = head(204, None, 0)?;
+    head.remove_header("Content-Length");
+    for (name, value) in [
+        ("Allow", METHODS),
+        ("Access-Control-Allow-Methods", METHODS),
+        ("Access-Control-Allow-Headers", REQUEST_FIELDS),
+        ("Access-Control-Max-Age", "86400"),
+    ] {
+        head.insert_header(name, value)?;
     }
     session.write_response_header(Box::new(head), true).await
 }
 
 /// A refusal as bytes, for a request that never became a session; closes the connection.
 pub fn raw_refusal(refusal: Refusal) -> Vec<u8> {
-    let status = http::StatusCode::from_u16(refusal.status()).unwrap_or(http::StatusCode::BAD_REQUEST);
+    let status =
+        http::StatusCode::from_u16(refusal.status()).unwrap_or(http::StatusCode::BAD_REQUEST);
     let reason = status.canonical_reason().unwrap_or_default();
     let allow = match refusal {
         Refusal::Method => format!("Allow: {METHODS}\r\n"),
@@ -143,25 +118,24 @@ pub fn raw_refusal(refusal: Refusal) -> Vec<u8> {
     .into_bytes()
 }
 
-fn head(status: u16, content_type: &'static str, body_bytes: usize) -> Result<ResponseHeader> {
-    let mut head = ResponseHeader::build_no_case(status, Some(12))?;
-    let fields: [(HeaderName, &'static str); 5] = [
-        (SERVER, SERVER_NAME),
-        (CONTENT_TYPE, content_type),
-        (CACHE_CONTROL, "no-store"),
-        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_FIELDS),
-    ];
-    for (name, value) in fields {
-        head.insert_header(name, HeaderValue::from_static(value))?;
+/// The fields that every answer has. Names keep their case: some old players look for `Location` to the letter.
+fn head(status: u16, content_type: Option<&str>, body_bytes: usize) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build(status, Some(10))?;
+    head.insert_header("Server", SERVER_NAME)?;
+    if let Some(content_type) = content_type {
+        head.insert_header("Content-Type", content_type)?;
     }
-    head.insert_header(CONTENT_LENGTH, HeaderValue::from(body_bytes))?;
+    head.insert_header("Content-Length", body_bytes)?;
+    head.insert_header("Cache-Control", "no-store")?;
+    head.insert_header("Access-Control-Allow-Origin", "*")?;
     Ok(head)
 }
 
 async fn send(session: &mut Session, head: ResponseHeader, body: String) -> Result<()> {
     let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
-    session.write_response_header(Box::new(head), bodiless).await?;
+    session
+        .write_response_header(Box::new(head), bodiless)
+        .await?;
     if bodiless {
         return Ok(());
     }

@@ -96,8 +96,15 @@ mod tests {
     #[test]
     fn paths_that_lead_elsewhere_are_refused() {
         for path in [
-            "//evil.com", "/%2fevil.com", "/\\evil.com", "/%5cevil.com", "/@evil.com", "/%40evil.com",
-            "/a%0d%0aSet-Cookie:b", "/a%00", "/a%7f",
+            "//evil.com",
+            "/%2fevil.com",
+            "/\\evil.com",
+            "/%5cevil.com",
+            "/@evil.com",
+            "/%40evil.com",
+            "/a%0d%0aSet-Cookie:b",
+            "/a%00",
+            "/a%7f",
         ] {
             assert_eq!(asked(path).map_err(Refusal::status), Err(400), "{path}");
         }
@@ -106,7 +113,10 @@ mod tests {
 
     #[test]
     fn playlists_name_their_mount() {
-        assert_eq!(playlist_of("/live.mp3.m3u"), Some(("/live.mp3", Playlist::M3u)));
+        assert_eq!(
+            playlist_of("/live.mp3.m3u"),
+            Some(("/live.mp3", Playlist::M3u))
+        );
         assert_eq!(playlist_of("/live.pls"), Some(("/live", Playlist::Pls)));
         assert_eq!(playlist_of("/live.xspf"), Some(("/live", Playlist::Xspf)));
         assert_eq!(playlist_of("/live.mp3"), None);

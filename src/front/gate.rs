@@ -1,6 +1,6 @@
-//! The gate: reads each request's head under one deadline, judges it, and hands it to Pingora's proxy.
+//! The gate: reads each request's head under one deadline, judges it, and lets it in by the express lane or the door.
 //!
-//! In: connections. Out: whole, inspected heads for [`HttpProxy`]; refusals written here for the rest.
+//! In: connections. Out: redirects from the express lane, whole inspected heads for [`HttpProxy`], refusals for the rest.
 //!
 //! PINGORA: (0.9.1) its parser restarts a 60 s timer at each byte, takes 1 MiB and 256 fields, and repairs broken targets.
 //! A session takes bytes that were read before it as its pipelined prefix: that is the way in used here.
@@ -15,21 +15,25 @@ use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use pingora_proxy::HttpProxy;
 use pingora::time::timeout;
+use pingora_proxy::HttpProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer;
+use super::desk::Desk;
 use super::door::Door;
+use super::express::Express;
 use super::head::{HEAD_LIMIT_BYTES, end_of_head, inspect, oversize};
 use super::refuse::Refusal;
-use super::tally::Tally;
 
 /// From a connection, or from a request's first byte, until its head must be whole.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a connection may wait for its next request.
 const IDLE_LIMIT_SECONDS: u64 = 60;
+
+/// An answer is a few hundred bytes; who does not take them is gone.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// First size of the head's buffer; holds the head of every player seen.
 const HEAD_BUFFER_BYTES: usize = 1024;
@@ -38,20 +42,62 @@ const HEAD_BUFFER_BYTES: usize = 1024;
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
-/// Guards the way into the proxy.
+/// Guards the way in.
 pub struct Gate {
+    desk: Arc<Desk>,
+    express: Express,
     proxy: Arc<HttpProxy<Door>>,
-    tally: Arc<Tally>,
 }
 
 impl Gate {
-    /// A gate before this proxy.
-    pub fn new(proxy: HttpProxy<Door>, tally: Arc<Tally>) -> Self {
+    /// A gate with two ways in: the express lane and Pingora's proxy.
+    pub fn new(desk: Arc<Desk>, express: Express, proxy: HttpProxy<Door>) -> Self {
         Self {
+            desk,
+            express,
             proxy: Arc::new(proxy),
-            tally,
         }
     }
+
+    /// Serves one request whose head is `visit.read[..length]`; `None` when the connection ends.
+    async fn serve(
+        &self,
+        mut stream: Stream,
+        visit: &mut Visit,
+        length: usize,
+        shutdown: &ShutdownWatch,
+    ) -> Result<Option<Stream>, (Stream, Refusal)> {
+        let bytes = visit.read.get(..length).unwrap_or_default();
+        let head = match inspect(bytes) {
+            Ok(head) => head,
+            Err(refusal) => return Err((stream, refusal)),
+        };
+        let peer = || {
+            let digest = stream.get_socket_digest()?;
+            Some(digest.peer_addr()?.as_inet()?.ip())
+        };
+        if self.express.answer(&head, peer, &mut visit.answer) {
+            let kept = head.keeps_alive && !*shutdown.borrow();
+            visit.read.advance(length);
+            let sent = send(&mut stream, visit.answer.as_bytes()).await;
+            return Ok((sent && kept).then_some(stream));
+        }
+        let head = visit.read.split_to(length);
+        let mut session = ServerSession::new_http1(stream);
+        session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT_SECONDS));
+        session.set_pipelined_prefix(head);
+        let reused = self.proxy.process_new_http(session, shutdown).await;
+        Ok(reused.map(|reused| reused.consume().0))
+    }
+}
+
+/// What a connection keeps from one request to the next.
+#[derive(Default)]
+struct Visit {
+    /// What was read and not served yet.
+    read: BytesMut,
+    /// The last answer's buffer.
+    answer: String,
 }
 
 #[async_trait]
@@ -61,23 +107,22 @@ impl ServerApp for Gate {
         mut stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let mut read = BytesMut::new();
+        let mut visit = Visit::default();
         let mut patience = HEAD_DEADLINE;
         loop {
-            let head = match read_head(&mut stream, &mut read, patience).await {
-                Ok(Some(head)) => head,
+            let outcome = match read_head(&mut stream, &mut visit.read, patience).await {
+                Ok(Some(length)) => self.serve(stream, &mut visit, length, shutdown).await,
                 Ok(None) => return None,
-                Err(refusal) => {
-                    self.tally.refused(refusal);
-                    dismiss(&mut stream, refusal).await;
+                Err(refusal) => Err((stream, refusal)),
+            };
+            match outcome {
+                Ok(next) => stream = next?,
+                Err((stream, refusal)) => {
+                    self.desk.refused(refusal);
+                    dismiss(stream, refusal).await;
                     return None;
                 }
-            };
-            let mut session = ServerSession::new_http1(stream);
-            session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT_SECONDS));
-            session.set_pipelined_prefix(head);
-            let reused = self.proxy.process_new_http(session, shutdown).await?;
-            stream = reused.consume().0;
+            }
             patience = Duration::from_secs(IDLE_LIMIT_SECONDS);
         }
     }
@@ -87,23 +132,30 @@ impl ServerApp for Gate {
     }
 }
 
-/// Reads one head; what came behind it stays in `read`. `Ok(None)`: the listener hung up or stayed silent.
+/// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung
+/// up or stayed silent.
 ///
 /// `patience` bounds the wait for the first byte.
 async fn read_head(
     stream: &mut Stream,
     read: &mut BytesMut,
     patience: Duration,
-) -> Result<Option<BytesMut>, Refusal> {
+) -> Result<Option<usize>, Refusal> {
     if read.is_empty() && !first_bytes(stream, read, patience).await {
         return Ok(None);
     }
+    // RFC 9112 2.2: blank lines before a request are skipped.
+    let blank = read
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
+    read.advance(blank);
     // Most heads come in one piece: the deadline's timer is only set for those that do not.
-    if let Some(head) = take_head(read, 0)? {
-        return Ok(Some(head));
+    if let Some(length) = end_of_head(read, 0) {
+        return Ok(Some(length));
     }
     match timeout(HEAD_DEADLINE, rest_of_head(stream, read)).await {
-        Ok(head) => head,
+        Ok(length) => length,
         Err(_) => Err(Refusal::TooSlow),
     }
 }
@@ -113,7 +165,7 @@ async fn first_bytes(stream: &mut Stream, read: &mut BytesMut, patience: Duratio
     matches!(timeout(patience, stream.read_buf(read)).await, Ok(Ok(1..)))
 }
 
-async fn rest_of_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<BytesMut>, Refusal> {
+async fn rest_of_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
     loop {
         let searched = read.len();
         if searched >= HEAD_LIMIT_BYTES {
@@ -123,52 +175,43 @@ async fn rest_of_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option
         if !matches!(stream.read_buf(read).await, Ok(1..)) {
             return Ok(None);
         }
-        if let Some(head) = take_head(read, searched)? {
-            return Ok(Some(head));
+        if let Some(length) = end_of_head(read, searched) {
+            return Ok(Some(length));
         }
     }
 }
 
-/// Splits the head off once it is whole, and judges it.
-fn take_head(read: &mut BytesMut, searched: usize) -> Result<Option<BytesMut>, Refusal> {
-    if searched == 0 {
-        // RFC 9112 2.2: blank lines before a request are skipped.
-        let blank = read.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        read.advance(blank);
-    }
-    let Some(end) = end_of_head(read, searched) else {
-        return Ok(None);
+/// Sends an answer; returns whether it went out.
+async fn send(stream: &mut Stream, answer: &[u8]) -> bool {
+    let write = async {
+        stream.write_all(answer).await?;
+        stream.flush().await
     };
-    let head = if end == read.len() {
-        std::mem::take(read)
-    } else {
-        read.split_to(end)
-    };
-    inspect(&head)?;
-    Ok(Some(head))
+    matches!(timeout(WRITE_DEADLINE, write).await, Ok(Ok(())))
 }
 
 /// Answers a head that cannot be trusted and closes, reading away what is still coming for a moment.
-async fn dismiss(stream: &mut Stream, refusal: Refusal) {
+async fn dismiss(mut stream: Stream, refusal: Refusal) {
     debug!("refused a request: {} {}", refusal.status(), refusal.text());
-    let answered = timeout(HEAD_DEADLINE, async {
-        stream.write_all(&answer::raw_refusal(refusal)).await?;
-        stream.flush().await?;
-        AsyncWriteExt::shutdown(stream).await
-    });
-    if matches!(answered.await, Ok(Ok(()))) {
-        // Whatever still comes is of no interest; neither is how it ends.
-        let _ = timeout(LINGER_TIME, read_away(stream)).await;
+    if !send(&mut stream, &answer::raw_refusal(refusal)).await {
+        return;
     }
+    let linger = async {
+        AsyncWriteExt::shutdown(&mut stream).await?;
+        read_away(&mut stream).await
+    };
+    // Whatever still comes is of no interest; neither is how it ends.
+    let _ = timeout(LINGER_TIME, linger).await;
 }
 
-async fn read_away(stream: &mut Stream) {
+async fn read_away(stream: &mut Stream) -> std::io::Result<()> {
     let mut sink = [0; 4096];
     let mut left = LINGER_BYTES;
     while left > 0 {
-        match stream.read(&mut sink).await {
-            Ok(n @ 1..) => left = left.saturating_sub(n),
-            _ => return,
+        match stream.read(&mut sink).await? {
+            0 => break,
+            n => left = left.saturating_sub(n),
         }
     }
+    Ok(())
 }

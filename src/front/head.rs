@@ -3,6 +3,8 @@
 //! SECURITY: stricter than Pingora 0.9.1, which repairs a space in the target, takes CL with TE, two equal CLs, and 1.1
 //! without Host (measured). Lenient where old radios need it: HTTP/1.0 without Host, and bare LF line ends.
 
+use std::mem::MaybeUninit;
+
 use super::refuse::Refusal;
 
 /// The largest head that is read. Players send 0.2 to 1 KB, browsers with cookies up to 8.
@@ -14,25 +16,34 @@ pub const TARGET_LIMIT_BYTES: usize = 8 * 1024;
 /// The most fields; Chromium sends about 20.
 const FIELD_LIMIT: usize = 100;
 
+/// What an inspected head says, as far as it matters before Pingora reads it again.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// GET; false for HEAD and OPTIONS.
+    pub is_get: bool,
+    /// The target in origin-form: graphic ASCII, beginning with `/`.
+    pub target: &'a str,
+    /// Whether the listener takes another answer on this connection (RFC 9112 9.3).
+    pub keeps_alive: bool,
+    /// `X-Forwarded-Proto` as it came.
+    pub forwarded_proto: Option<&'a [u8]>,
+}
+
 /// Where the head ends: the length up to and including its blank line. `searched` bytes are known to hold no end.
 pub fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     // The blank line may straddle what was searched.
     let from = searched.saturating_sub(3);
     let tail = bytes.get(from..)?;
-    let newlines = tail.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    for (at, _) in newlines {
-        match tail.get(at + 1..)? {
-            [b'\n', ..] => return Some(from + at + 2),
-            [b'\r', b'\n', ..] => return Some(from + at + 3),
-            _ => {}
-        }
-    }
-    None
+    memchr::memchr_iter(b'\n', tail).find_map(|at| match tail.get(at + 1..)? {
+        [b'\n', ..] => Some(from + at + 2),
+        [b'\r', b'\n', ..] => Some(from + at + 3),
+        _ => None,
+    })
 }
 
 /// What is wrong with a head that has grown to [`HEAD_LIMIT_BYTES`] without ending.
 pub fn oversize(bytes: &[u8]) -> Refusal {
-    match bytes.iter().position(|byte| *byte == b'\n') {
+    match memchr::memchr(b'\n', bytes) {
         Some(line) if line <= TARGET_LIMIT_BYTES => Refusal::HeadTooLarge,
         _ => Refusal::TargetTooLong,
     }
@@ -42,25 +53,35 @@ pub fn oversize(bytes: &[u8]) -> Refusal {
 ///
 /// # Errors
 /// The refusal that answers it; the connection must be closed then, as its framing cannot be trusted.
-pub fn inspect(bytes: &[u8]) -> Result<(), Refusal> {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or(bytes);
-    if line.len() > TARGET_LIMIT_BYTES {
+pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
+    let line = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    if line > TARGET_LIMIT_BYTES {
         return Err(Refusal::TargetTooLong);
     }
-    let mut fields = [httparse::EMPTY_HEADER; FIELD_LIMIT];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut fields) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Refusal::BadRequest("the request is cut")),
         Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
         Err(_) => return Err(Refusal::BadRequest("this is no HTTP request")),
     }
-    inspect_target(request.path.unwrap_or_default(), request.method)?;
-    inspect_fields(request.headers, request.version == Some(1))?;
-    match request.method {
-        Some("GET" | "HEAD" | "OPTIONS") => Ok(()),
-        _ => Err(Refusal::Method),
+    let target = request.path.unwrap_or_default();
+    inspect_target(target, request.method)?;
+    let is_http11 = request.version == Some(1);
+    let fields = Fields::inspect(request.headers)?;
+    if is_http11 && !fields.has_host {
+        return Err(Refusal::BadRequest("HTTP/1.1 needs a Host"));
     }
+    if !matches!(request.method, Some("GET" | "HEAD" | "OPTIONS")) {
+        return Err(Refusal::Method);
+    }
+    Ok(Head {
+        is_get: request.method == Some("GET"),
+        target,
+        keeps_alive: fields.persistence.unwrap_or(is_http11),
+        forwarded_proto: fields.forwarded_proto,
+    })
 }
 
 fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
@@ -71,37 +92,74 @@ fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
         return Err(Refusal::BadRequest("the target must begin with /"));
     }
     // `#` ends a target in a Location; bytes beyond ASCII mean different things to different servers.
-    if target.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'#') {
+    if target
+        .bytes()
+        .any(|byte| !byte.is_ascii_graphic() || byte == b'#')
+    {
         return Err(Refusal::BadRequest("the target has a forbidden byte"));
     }
     Ok(())
 }
 
-fn inspect_fields(fields: &[httparse::Header<'_>], is_http11: bool) -> Result<(), Refusal> {
-    let (mut hosts, mut lengths) = (0, 0);
-    for field in fields {
-        // The names' lengths tell most fields apart at once.
-        match field.name.len() {
-            4 if field.name.eq_ignore_ascii_case("host") => {
-                hosts += 1;
-                inspect_host(field.value)?;
+/// What the fields say together.
+#[derive(Default)]
+struct Fields<'a> {
+    has_host: bool,
+    has_length: bool,
+    /// What `Connection` asks for; `None` when it does not say.
+    persistence: Option<bool>,
+    forwarded_proto: Option<&'a [u8]>,
+}
+
+impl<'a> Fields<'a> {
+    fn inspect(fields: &[httparse::Header<'a>]) -> Result<Self, Refusal> {
+        let mut known = Self::default();
+        for field in fields {
+            // The names' lengths tell most fields apart at once.
+            match field.name.len() {
+                4 | 10 | 14 | 17 => known.note(field)?,
+                _ => {}
             }
-            14 if field.name.eq_ignore_ascii_case("content-length") => {
-                lengths += 1;
-                inspect_length(field.value)?;
+        }
+        Ok(known)
+    }
+
+    fn note(&mut self, field: &httparse::Header<'a>) -> Result<(), Refusal> {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+        let again = |seen: &mut bool| std::mem::replace(seen, true);
+        if is("host") {
+            inspect_host(field.value)?;
+            if again(&mut self.has_host) {
+                return Err(Refusal::BadRequest("more than one Host"));
             }
-            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                return Err(Refusal::BadRequest("Transfer-Encoding is not taken here"));
+        } else if is("content-length") {
+            inspect_length(field.value)?;
+            if again(&mut self.has_length) {
+                return Err(Refusal::BadRequest("more than one Content-Length"));
             }
-            _ => {}
+        } else if is("transfer-encoding") {
+            return Err(Refusal::BadRequest("Transfer-Encoding is not taken here"));
+        } else if is("connection") {
+            self.persistence = persistence(field.value).or(self.persistence);
+        } else if is("x-forwarded-proto") {
+            self.forwarded_proto = Some(field.value);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a `Connection` field asks to keep the connection; `close` wins over `keep-alive`.
+fn persistence(value: &[u8]) -> Option<bool> {
+    let mut wish = None;
+    for token in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        if token.eq_ignore_ascii_case(b"close") {
+            return Some(false);
+        }
+        if token.eq_ignore_ascii_case(b"keep-alive") {
+            wish = Some(true);
         }
     }
-    match (hosts, lengths) {
-        (0, _) if is_http11 => Err(Refusal::BadRequest("HTTP/1.1 needs a Host")),
-        (2.., _) => Err(Refusal::BadRequest("more than one Host")),
-        (_, 2..) => Err(Refusal::BadRequest("more than one Content-Length")),
-        _ => Ok(()),
-    }
+    wish
 }
 
 fn inspect_host(value: &[u8]) -> Result<(), Refusal> {
@@ -130,7 +188,7 @@ mod tests {
     const OK: &str = "GET /live.mp3 HTTP/1.1\r\nHost: radio\r\n\r\n";
 
     fn status(head: &[u8]) -> u16 {
-        inspect(head).map_or_else(Refusal::status, |()| 200)
+        inspect(head).map_or_else(Refusal::status, |_| 200)
     }
 
     fn with_field(field: &str) -> Vec<u8> {
@@ -139,16 +197,46 @@ mod tests {
 
     #[test]
     fn the_vectors_of_smuggling_and_poisoning_are_refused() {
-        let many = (0..300).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
+        let many = (0..300)
+            .map(|i| format!("X-{i}: y\r\n"))
+            .collect::<String>();
         let vectors: Vec<(&str, Vec<u8>, u16)> = vec![
             ("plain", OK.into(), 200),
-            ("CL + TE", with_field("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400),
-            ("TE + CL 0", with_field("Transfer-Encoding: chunked\r\nContent-Length: 0"), 400),
-            ("TE in 1.0", b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(), 400),
-            ("TE identity", with_field("Transfer-Encoding: chunked, identity"), 400),
-            ("TE xchunked", with_field("Transfer-Encoding: xchunked"), 400),
-            ("two CL differ", with_field("Content-Length: 0\r\nContent-Length: 1"), 400),
-            ("two CL same", with_field("Content-Length: 0\r\nContent-Length: 0"), 400),
+            (
+                "CL + TE",
+                with_field("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+                400,
+            ),
+            (
+                "TE + CL 0",
+                with_field("Transfer-Encoding: chunked\r\nContent-Length: 0"),
+                400,
+            ),
+            (
+                "TE in 1.0",
+                b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "TE identity",
+                with_field("Transfer-Encoding: chunked, identity"),
+                400,
+            ),
+            (
+                "TE xchunked",
+                with_field("Transfer-Encoding: xchunked"),
+                400,
+            ),
+            (
+                "two CL differ",
+                with_field("Content-Length: 0\r\nContent-Length: 1"),
+                400,
+            ),
+            (
+                "two CL same",
+                with_field("Content-Length: 0\r\nContent-Length: 0"),
+                400,
+            ),
             ("CL +1", with_field("Content-Length: +1"), 400),
             ("CL 0", with_field("Content-Length: 0"), 200),
             ("space before colon", with_field("X-A : b"), 400),
@@ -159,23 +247,86 @@ mod tests {
             ("no Host in 1.1", b"GET / HTTP/1.1\r\n\r\n".into(), 400),
             ("no Host in 1.0", b"GET / HTTP/1.0\r\n\r\n".into(), 200),
             ("two Host", with_field("Host: radio"), 400),
-            ("Host userinfo", b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n".into(), 400),
-            ("absolute-form", b"GET http://evil/ HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
-            ("absolute-form = Host", b"GET http://radio/ HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
-            ("asterisk", b"OPTIONS * HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
-            ("CONNECT", b"CONNECT radio:80 HTTP/1.1\r\nHost: radio:80\r\n\r\n".into(), 405),
-            ("POST", b"POST / HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 405),
-            ("space in target", b"GET /a b HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
-            ("8-bit in target", b"GET /\xe9 HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
-            ("fragment", b"GET /a#b HTTP/1.1\r\nHost: radio\r\n\r\n".into(), 400),
+            (
+                "Host userinfo",
+                b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "absolute-form",
+                b"GET http://evil/ HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "absolute-form = Host",
+                b"GET http://radio/ HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "asterisk",
+                b"OPTIONS * HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "CONNECT",
+                b"CONNECT radio:80 HTTP/1.1\r\nHost: radio:80\r\n\r\n".into(),
+                405,
+            ),
+            (
+                "POST",
+                b"POST / HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                405,
+            ),
+            (
+                "space in target",
+                b"GET /a b HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "8-bit in target",
+                b"GET /\xe9 HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
+            (
+                "fragment",
+                b"GET /a#b HTTP/1.1\r\nHost: radio\r\n\r\n".into(),
+                400,
+            ),
             ("300 headers", with_field(many.trim_end()), 431),
-            ("10 KB target", format!("GET /{} HTTP/1.1\r\nHost: r\r\n\r\n", "a".repeat(10_000)).into(), 414),
+            (
+                "10 KB target",
+                format!("GET /{} HTTP/1.1\r\nHost: r\r\n\r\n", "a".repeat(10_000)).into(),
+                414,
+            ),
             ("HTTP/0.9", b"GET /\r\n\r\n".into(), 400),
             ("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\n".into(), 400),
-            ("upgrade", with_field("Connection: upgrade\r\nUpgrade: websocket"), 200),
+            (
+                "upgrade",
+                with_field("Connection: upgrade\r\nUpgrade: websocket"),
+                200,
+            ),
         ];
         for (name, head, expected) in vectors {
             assert_eq!(status(&head), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_kept_as_its_version_and_the_listener_say() {
+        for (version, field, kept) in [
+            ("1.1", "", true),
+            ("1.0", "", false),
+            ("1.1", "Connection: close\r\n", false),
+            ("1.1", "connection: keep-alive, Close\r\n", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.1", "Connection: upgrade\r\n", true),
+        ] {
+            let head = format!("GET / HTTP/{version}\r\nHost: a\r\n{field}\r\n");
+            assert_eq!(
+                inspect(head.as_bytes()).unwrap().keeps_alive,
+                kept,
+                "{head}"
+            );
         }
     }
 
@@ -193,7 +344,11 @@ mod tests {
             let bytes = [head.as_bytes(), b"GET /next"].concat();
             for cut in 0..head.len() {
                 assert_eq!(end_of_head(&bytes[..cut], 0), None, "{head:?} cut at {cut}");
-                assert_eq!(end_of_head(&bytes, cut), Some(head.len()), "{head:?} after {cut}");
+                assert_eq!(
+                    end_of_head(&bytes, cut),
+                    Some(head.len()),
+                    "{head:?} after {cut}"
+                );
             }
         }
     }

@@ -22,23 +22,20 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// `origin` + `path`, encoded, + `?query` as it came.
+/// Appends `origin` + `path`, encoded, + `?query` as it came.
 ///
 /// SECURITY: `origin` is `scheme://authority` of the configuration, `path` begins with `/`, and `query` was inspected:
 /// graphic ASCII without `#`. So the authority is ours whatever a listener or a relay says.
-pub fn location(origin: &str, path: &str, query: Option<&str>) -> String {
-    let query_bytes = query.map_or(0, |query| query.len() + 1);
-    let mut location = String::with_capacity(origin.len() + path.len() + query_bytes);
-    location.push_str(origin);
+pub fn push_location(url: &mut String, origin: &str, path: &str, query: Option<&str>) {
+    url.push_str(origin);
     if !path.starts_with('/') {
-        location.push('/');
+        url.push('/');
     }
-    location.extend(utf8_percent_encode(path, PATH));
+    url.extend(utf8_percent_encode(path, PATH));
     if let Some(query) = query {
-        location.push('?');
-        location.push_str(query);
+        url.push('?');
+        url.push_str(query);
     }
-    location
 }
 
 #[cfg(test)]
@@ -46,12 +43,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn location(origin: &str, path: &str, query: Option<&str>) -> String {
+        let mut url = String::new();
+        push_location(&mut url, origin, path, query);
+        url
+    }
+
     #[test]
     fn paths_are_encoded_and_queries_kept() {
         let origin = "http://relay1:8000";
         for (path, query, expected) in [
             ("/live.mp3", None, "http://relay1:8000/live.mp3"),
-            ("/live.mp3", Some("a=b&c=%20"), "http://relay1:8000/live.mp3?a=b&c=%20"),
+            (
+                "/live.mp3",
+                Some("a=b&c=%20"),
+                "http://relay1:8000/live.mp3?a=b&c=%20",
+            ),
             ("/a b?c#d", None, "http://relay1:8000/a%20b%3Fc%23d"),
             ("/café", None, "http://relay1:8000/caf%C3%A9"),
             ("/a%20b", None, "http://relay1:8000/a%2520b"),

@@ -1,11 +1,14 @@
 //! The front: what listeners talk to.
 //!
-//! In: connections on the public binds. Each request goes the same way: `gate` reads and inspects its `head`, `door` asks
-//! what it wants (`ask`), selects a relay, and sends an `answer`: a redirect to a `location`, a page, or a refusal.
+//! In: connections on the public binds. The `gate` reads and inspects each request's `head`. A plain tune-in leaves by the
+//! `express` lane; all else passes the `door`, Pingora's `ProxyHttp`. Both put what is wanted (`ask`, `scheme`) to the same
+//! `desk`, which selects a relay and decides: a redirect to a `location`, a page, or a refusal; `answer` writes it.
 
 mod answer;
 mod ask;
+mod desk;
 mod door;
+mod express;
 mod gate;
 mod head;
 mod location;
@@ -16,7 +19,9 @@ mod scheme;
 mod tally;
 
 pub use answer::SERVER_NAME;
-pub use door::{Door, Parts};
+pub use desk::{Desk, Parts};
+pub use door::Door;
+pub use express::Express;
 pub use gate::Gate;
 pub use refuse::Refusal;
 pub use tally::Tally;

@@ -20,17 +20,23 @@ impl Serialize for Counts<'_> {
 
 /// The page; 503 when no relay is reachable (the Python project answered 400).
 pub fn render(fleet: &Fleet) -> Page {
-    let reachable = fleet
-        .iter()
-        .filter(|(_, _, standing, record)| standing.health == Health::Up && record.report.is_some());
+    let reachable = fleet.iter().filter(|(_, _, standing, record)| {
+        standing.health == Health::Up && record.report.is_some()
+    });
     let mut counts: Vec<(&str, u32)> = reachable
         .map(|(_, relay, standing, _)| (relay.name.as_str(), standing.listeners))
         .collect();
     counts.sort_unstable_by_key(|(name, listeners)| (*listeners, *name));
     let (status, body) = if counts.is_empty() {
-        (503, r#"{"status":503,"error":"no relay is reachable"}"#.to_owned())
+        (
+            503,
+            r#"{"status":503,"error":"no relay is reachable"}"#.to_owned(),
+        )
     } else {
-        (200, serde_json::to_string(&Counts(counts)).unwrap_or_default())
+        (
+            200,
+            serde_json::to_string(&Counts(counts)).unwrap_or_default(),
+        )
     };
     Page {
         status,

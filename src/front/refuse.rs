@@ -23,13 +23,15 @@ pub enum Refusal {
     NoHttps,
     /// No relay is reachable that carries the mount.
     Unavailable,
+    /// A playlist is asked for on a unix socket and nothing tells our public address.
+    NoPublicUrl,
     /// The balancer has just started and has not heard of every relay yet.
     Starting,
 }
 
 impl Refusal {
     /// Every kind, for counters that must exist before the first refusal.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadRequest(""),
         Self::TooSlow,
         Self::NotFound,
@@ -39,6 +41,7 @@ impl Refusal {
         Self::Full,
         Self::NoHttps,
         Self::Unavailable,
+        Self::NoPublicUrl,
         Self::Starting,
     ];
 
@@ -51,6 +54,7 @@ impl Refusal {
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
+            Self::NoPublicUrl => 500,
             Self::Full | Self::NoHttps | Self::Unavailable | Self::Starting => 503,
         }
     }
@@ -67,6 +71,7 @@ impl Refusal {
             Self::Full => "all relays with this mount are full",
             Self::NoHttps => "no relay with this mount has an https address",
             Self::Unavailable => "no relay with this mount is available",
+            Self::NoPublicUrl => "a playlist needs public_url in the configuration here",
             Self::Starting => "the balancer is starting and has not polled every relay yet",
         }
     }
@@ -83,6 +88,7 @@ impl Refusal {
             Self::Full => "full",
             Self::NoHttps => "no_https",
             Self::Unavailable => "unavailable",
+            Self::NoPublicUrl => "no_public_url",
             Self::Starting => "starting",
         }
     }

@@ -2,26 +2,31 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
 use ipnet::IpNet;
 
 use crate::fleet::Scheme;
 
 /// The scheme of a request on a plain bind from `peer`.
 ///
-/// SECURITY: `X-Forwarded-Proto` decides between relays' addresses, so it is believed from trusted proxies only. A unix
-/// socket (`peer` is `None`) is reachable for those whom the file's permissions let in: it is trusted.
-pub fn scheme_of(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Scheme {
-    let Some(forwarded) = fields.get("x-forwarded-proto") else {
+/// `forwarded` is the field `X-Forwarded-Proto`.
+///
+/// SECURITY: it decides between relays' addresses, so it is believed from trusted proxies only. A unix
+/// socket (`peer` gives `None`) is reachable for those whom the file's permissions let in: it is trusted.
+pub fn scheme_of(
+    forwarded: Option<&[u8]>,
+    peer: impl FnOnce() -> Option<IpAddr>,
+    trusted: &[IpNet],
+) -> Scheme {
+    let Some(forwarded) = forwarded else {
         return Scheme::Http;
     };
-    let is_trusted = peer.is_none_or(|ip| {
+    let is_trusted = peer().is_none_or(|ip| {
         let ip = ip.to_canonical();
         trusted.iter().any(|net| net.contains(&ip))
     });
     // Behind several proxies the first entry is the listener's.
-    let first = forwarded.to_str().ok().and_then(|text| text.split(',').next());
-    let is_https = first.is_some_and(|text| text.trim().eq_ignore_ascii_case("https"));
+    let first = forwarded.split(|byte| *byte == b',').next();
+    let is_https = first.is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(b"https"));
     if is_trusted && is_https {
         Scheme::Https
     } else {
@@ -34,12 +39,15 @@ mod tests {
     use super::*;
 
     fn scheme(forwarded: Option<&str>, peer: &str) -> Scheme {
-        let mut fields = HeaderMap::new();
-        if let Some(value) = forwarded {
-            fields.insert("x-forwarded-proto", value.parse().unwrap());
-        }
-        let trusted = ["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
-        scheme_of(&fields, Some(peer.parse().unwrap()), &trusted)
+        let trusted = [
+            "127.0.0.0/8".parse().unwrap(),
+            "10.0.0.0/8".parse().unwrap(),
+        ];
+        scheme_of(
+            forwarded.map(str::as_bytes),
+            || Some(peer.parse().unwrap()),
+            &trusted,
+        )
     }
 
     #[test]
@@ -53,7 +61,11 @@ mod tests {
             (Some("https"), "192.0.2.1", Scheme::Http),
             (Some("javascript"), "127.0.0.1", Scheme::Http),
         ] {
-            assert_eq!(scheme(forwarded, peer), expected, "{forwarded:?} from {peer}");
+            assert_eq!(
+                scheme(forwarded, peer),
+                expected,
+                "{forwarded:?} from {peer}"
+            );
         }
     }
 }

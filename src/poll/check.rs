@@ -128,7 +128,11 @@ impl News {
         let fault = self.after.as_ref().map_or("", PollFault::as_str);
         match &self.change {
             Some(change) if change.to == Health::Down => warn!("{relay} is down: {fault}"),
-            Some(change) => info!("{relay} is {} (was {})", change.to.as_str(), change.from.as_str()),
+            Some(change) => info!(
+                "{relay} is {} (was {})",
+                change.to.as_str(),
+                change.from.as_str()
+            ),
             None => self.log_fault(relay),
         }
     }
@@ -148,7 +152,11 @@ impl HealthCheck for RelayCheck {
     async fn check(&self, target: &Backend) -> pingora::Result<()> {
         let id = relay_of(target);
         self.start(id);
-        let health = self.fleet.lock().standing(id).map(|standing| standing.health);
+        let health = self
+            .fleet
+            .lock()
+            .standing(id)
+            .map(|standing| standing.health);
         match health {
             Some(Health::Up | Health::Unknown) => Ok(()),
             Some(Health::Down) | None => pingora::Error::e_explain(

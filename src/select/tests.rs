@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 use fastrand::Rng;
+use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 use proptest::prelude::*;
 
 use super::*;
@@ -47,7 +47,10 @@ fn fleet_of(parts: &[(u32, u32)], now: Instant) -> Fleet {
 }
 
 fn taken(fleet: &Fleet) -> Vec<u32> {
-    fleet.iter().map(|(_, _, s, _)| s.taken_listeners()).collect()
+    fleet
+        .iter()
+        .map(|(_, _, s, _)| s.taken_listeners())
+        .collect()
 }
 
 fn spread(counts: &[u32]) -> u32 {
@@ -161,25 +164,44 @@ fn weighted_random_follows_the_weights_and_power_of_two_avoids_the_fullest() {
     let now = Instant::now();
     let mut rng = Rng::with_seed(7);
     let mut fleet = fleet_of(&[(0, 100), (0, 300)], now);
-    let random = Rule { policy: Policy::WeightedRandom, ..LEAST };
+    let random = Rule {
+        policy: Policy::WeightedRandom,
+        ..LEAST
+    };
     for _ in 0..4_000 {
         place(&mut fleet, tune_in(LIVE), &[], random, now, &mut rng);
     }
-    assert!((850..=1_150).contains(&taken(&fleet)[0]), "{:?}", taken(&fleet));
+    assert!(
+        (850..=1_150).contains(&taken(&fleet)[0]),
+        "{:?}",
+        taken(&fleet)
+    );
 
     let mut fleet = fleet_of(&[(1_000, 100), (0, 100), (0, 100)], now);
-    let two = Rule { policy: Policy::PowerOfTwo, ..LEAST };
+    let two = Rule {
+        policy: Policy::PowerOfTwo,
+        ..LEAST
+    };
     for _ in 0..600 {
         place(&mut fleet, tune_in(LIVE), &[], two, now, &mut rng);
     }
-    assert_eq!(taken(&fleet)[0], 1_000, "the fullest of three is never the better of two");
+    assert_eq!(
+        taken(&fleet)[0],
+        1_000,
+        "the fullest of three is never the better of two"
+    );
 }
 
 #[test]
 fn a_relay_that_came_back_takes_few_at_first_and_its_share_later() {
     let now = Instant::now();
     let mut fleet = fleet_of(&[(1_000, 100), (0, 100)], now);
-    apply(&mut fleet, 1, now, PollOutcome::Refused(PollFault::new("refused")));
+    apply(
+        &mut fleet,
+        1,
+        now,
+        PollOutcome::Refused(PollFault::new("refused")),
+    );
     apply(&mut fleet, 1, now, report(&[(LIVE, 0)]));
     let mut rng = Rng::with_seed(3);
     let mut arrivals_at = |seconds: u64, fleet: &mut Fleet| {
@@ -187,7 +209,9 @@ fn a_relay_that_came_back_takes_few_at_first_and_its_share_later() {
         for id in 0..2 {
             apply(fleet, id, at, report(&[(LIVE, 1_000 * (1 - id))]));
         }
-        (0..100).filter(|_| place_live(fleet, at, &mut rng) == Some(RelayId(1))).count()
+        (0..100)
+            .filter(|_| place_live(fleet, at, &mut rng) == Some(RelayId(1)))
+            .count()
     };
     assert_eq!(arrivals_at(0, &mut fleet), 0);
     let halfway = arrivals_at(15, &mut fleet);
@@ -199,7 +223,12 @@ fn a_relay_that_came_back_takes_few_at_first_and_its_share_later() {
 fn a_relay_alone_is_not_held_back_by_its_slow_start() {
     let now = Instant::now();
     let mut fleet = fleet_of(&[(0, 100)], now);
-    apply(&mut fleet, 0, now, PollOutcome::Refused(PollFault::new("refused")));
+    apply(
+        &mut fleet,
+        0,
+        now,
+        PollOutcome::Refused(PollFault::new("refused")),
+    );
     apply(&mut fleet, 0, now, report(&[(LIVE, 0)]));
     assert!(place_live(&mut fleet, now, &mut Rng::with_seed(0)).is_some());
 }
@@ -208,7 +237,12 @@ fn a_relay_alone_is_not_held_back_by_its_slow_start() {
 fn a_suspect_relay_is_taken_only_when_no_other_can() {
     let now = Instant::now();
     let mut fleet = fleet_of(&[(0, 100), (500, 100)], now);
-    apply(&mut fleet, 0, now, PollOutcome::Failed(PollFault::new("timeout")));
+    apply(
+        &mut fleet,
+        0,
+        now,
+        PollOutcome::Failed(PollFault::new("timeout")),
+    );
     let mut rng = Rng::with_seed(0);
     assert_eq!(place_live(&mut fleet, now, &mut rng), Some(RelayId(1)));
     fleet.set_admin_state(RelayId(1), AdminState::Maint);
@@ -221,11 +255,22 @@ fn running_mounts_come_before_virtual_ones_and_idle_ones() {
     let mut fleet = fleet_of(&[(0, 100), (0, 100), (900, 100)], now);
     for (id, kind) in [(0, MountKind::Idle), (1, MountKind::Virtual)] {
         let mounts = vec![MountReport::bare(LIVE, kind, 0)];
-        apply(&mut fleet, id, now, PollOutcome::Report(Report { mounts, ..Report::default() }));
+        apply(
+            &mut fleet,
+            id,
+            now,
+            PollOutcome::Report(Report {
+                mounts,
+                ..Report::default()
+            }),
+        );
     }
     let mut rng = Rng::with_seed(0);
     for expected in [2, 1, 0] {
-        assert_eq!(place_live(&mut fleet, now, &mut rng), Some(RelayId(expected)));
+        assert_eq!(
+            place_live(&mut fleet, now, &mut rng),
+            Some(RelayId(expected))
+        );
         fleet.set_admin_state(RelayId(expected), AdminState::Drain);
     }
     assert_eq!(place_live(&mut fleet, now, &mut rng), None);
@@ -243,7 +288,9 @@ fn capacity_counts_pending_and_a_full_fleet_says_so() {
         apply(&mut fleet, id, now, report(&[(LIVE, 1)]));
     }
     let mut rng = Rng::with_seed(0);
-    let placed = (0..10).filter(|_| place_live(&mut fleet, now, &mut rng).is_some()).count();
+    let placed = (0..10)
+        .filter(|_| place_live(&mut fleet, now, &mut rng).is_some())
+        .count();
     assert_eq!(placed, 4);
     assert_eq!(why_none(&fleet, tune_in(LIVE), &[], now), NoRelay::AllFull);
 }
@@ -256,23 +303,51 @@ fn every_no_has_its_reason() {
     let why = |fleet: &Fleet, mount, scheme, tried: &[RelayId], at| {
         why_none(fleet, TuneIn { mount, scheme }, tried, at)
     };
-    assert_eq!(why(&fleet, "/nope", Scheme::Http, &[], soon), NoRelay::UnknownMount);
-    assert_eq!(why(&fleet, LIVE, Scheme::Https, &[], soon), NoRelay::NoHttps);
-    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[RelayId(0)], soon), NoRelay::NoneAvailable);
+    assert_eq!(
+        why(&fleet, "/nope", Scheme::Http, &[], soon),
+        NoRelay::UnknownMount
+    );
+    assert_eq!(
+        why(&fleet, LIVE, Scheme::Https, &[], soon),
+        NoRelay::NoHttps
+    );
+    assert_eq!(
+        why(&fleet, LIVE, Scheme::Http, &[RelayId(0)], soon),
+        NoRelay::NoneAvailable
+    );
     let stale = now + Duration::from_secs(31);
-    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[], stale), NoRelay::NoneAvailable);
-    apply(&mut fleet, 0, now, PollOutcome::Refused(PollFault::new("refused")));
-    assert_eq!(why(&fleet, LIVE, Scheme::Http, &[], soon), NoRelay::NoneAvailable);
-    assert_eq!(why(&fleet, "/nope", Scheme::Http, &[], soon), NoRelay::NoneAvailable);
+    assert_eq!(
+        why(&fleet, LIVE, Scheme::Http, &[], stale),
+        NoRelay::NoneAvailable
+    );
+    apply(
+        &mut fleet,
+        0,
+        now,
+        PollOutcome::Refused(PollFault::new("refused")),
+    );
+    assert_eq!(
+        why(&fleet, LIVE, Scheme::Http, &[], soon),
+        NoRelay::NoneAvailable
+    );
+    assert_eq!(
+        why(&fleet, "/nope", Scheme::Http, &[], soon),
+        NoRelay::NoneAvailable
+    );
     let unpolled = Fleet::new(relays(&["a"]), rules());
-    assert_eq!(why(&unpolled, LIVE, Scheme::Http, &[], soon), NoRelay::NotYet);
+    assert_eq!(
+        why(&unpolled, LIVE, Scheme::Http, &[], soon),
+        NoRelay::NotYet
+    );
 }
 
 fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
     let count = fleet.lock().relays().len() as u32;
     // One address for all: two relays behind one address must stay two.
     let address = "127.0.0.1:8000".parse().unwrap();
-    let backends: BTreeSet<_> = (0..count).map(|id| backend_of(RelayId(id), address)).collect();
+    let backends: BTreeSet<_> = (0..count)
+        .map(|id| backend_of(RelayId(id), address))
+        .collect();
     assert_eq!(backends.len() as u32, count);
     let config = SelectConfig {
         fleet: fleet.clone(),
@@ -297,13 +372,20 @@ fn pingora_gets_the_relays_in_order_and_what_it_passes_over_is_given_back() {
     candidates.next();
     candidates.next();
     drop(candidates);
-    assert_eq!(taken(&fleet.lock()), [2, 0, 2], "the last one yielded was taken");
+    assert_eq!(
+        taken(&fleet.lock()),
+        [2, 0, 2],
+        "the last one yielded was taken"
+    );
 }
 
 #[test]
 fn a_listener_on_https_is_told_apart_by_the_key() {
     let fleet = SharedFleet::new(fleet_of(&[(0, 100)], Instant::now()));
-    let secure = TuneIn { mount: LIVE, scheme: Scheme::Https };
+    let secure = TuneIn {
+        mount: LIVE,
+        scheme: Scheme::Https,
+    };
     let selection = selection_over(&fleet);
     assert!(selection.iter(&key_of(&secure)).next().is_none());
     assert!(selection.iter(&key_of(&tune_in(LIVE))).next().is_some());
@@ -324,5 +406,8 @@ fn the_herd_does_not_happen_with_eight_threads() {
         }
     });
     let counts = taken(&fleet.lock());
-    assert_eq!(counts, [250; 4], "one atomic step: no thread sees what another is about to take");
+    assert_eq!(
+        counts, [250; 4],
+        "one atomic step: no thread sees what another is about to take"
+    );
 }

@@ -1,0 +1,246 @@
+//! The desk: decides how a request is answered, whoever writes the answer. Knows the fleet, not the connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::answer::Page;
+use super::ask::{Ask, playlist_of};
+use super::location::push_location;
+use super::public_status;
+use super::refuse::Refusal;
+use super::tally::Tally;
+use crate::discovery::relay_of;
+use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet};
+use crate::select::{NoRelay, RelayBackends, TuneIn, key_of, why_none};
+
+/// How long a tune-in waits for the first round of polls after a start, and how often it looks.
+const SURVEY_WAIT: Duration = Duration::from_secs(2);
+const SURVEY_STEP: Duration = Duration::from_millis(20);
+
+/// What the desk is made of.
+pub struct Parts {
+    /// Pingora's load balancer over our selection.
+    pub backends: Arc<RelayBackends>,
+    /// The fleet it selects from.
+    pub fleet: SharedFleet,
+    /// What was answered so far.
+    pub tally: Arc<Tally>,
+    /// Our own address as listeners reach it.
+    pub public_url: Option<Origin>,
+}
+
+/// Decides.
+pub struct Desk {
+    backends: Arc<RelayBackends>,
+    fleet: SharedFleet,
+    tally: Arc<Tally>,
+    signposts: Vec<Signpost>,
+    public_url: Option<String>,
+}
+
+/// A request, as far as it matters for the decision.
+#[derive(Debug)]
+pub struct Wish<'a> {
+    /// What is asked for.
+    pub ask: Ask<'a>,
+    /// A HEAD: the answer without its body, and nobody placed.
+    pub is_head: bool,
+    /// The listener's scheme.
+    pub scheme: Scheme,
+    /// The address that the listener connected to, when it is an IP address.
+    pub local: Option<SocketAddr>,
+}
+
+/// How a request is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The listener is sent to this URL.
+    Redirect(String),
+    /// A page is sent.
+    Page(Page),
+    /// The head of a stream of this MIME type.
+    StreamHead(Option<String>),
+    /// What a browser may send is told.
+    Preflight,
+}
+
+/// Where listeners of each scheme are sent for one relay, ready to be written.
+struct Signpost {
+    relay: Arc<Relay>,
+    http: Option<String>,
+    https: Option<String>,
+}
+
+impl Signpost {
+    fn new(relay: &Arc<Relay>) -> Self {
+        let origin = |scheme| relay.public_for(scheme).map(Origin::to_string);
+        Self {
+            http: origin(Scheme::Http),
+            https: origin(Scheme::Https),
+            relay: relay.clone(),
+        }
+    }
+
+    fn origin(&self, scheme: Scheme) -> Option<&str> {
+        match scheme {
+            Scheme::Http => self.http.as_deref(),
+            Scheme::Https => self.https.as_deref(),
+        }
+    }
+}
+
+impl Desk {
+    /// Puts the desk up.
+    pub fn new(parts: Parts) -> Self {
+        let signposts = parts
+            .fleet
+            .lock()
+            .relays()
+            .iter()
+            .map(Signpost::new)
+            .collect();
+        Self {
+            signposts,
+            backends: parts.backends,
+            fleet: parts.fleet,
+            tally: parts.tally,
+            public_url: parts.public_url.as_ref().map(Origin::to_string),
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, refusal: Refusal) {
+        self.tally.refused(refusal);
+    }
+
+    /// Decides about a request; waits up to 2 s for the first polls after a start.
+    ///
+    /// # Errors
+    /// The refusal that answers it.
+    pub async fn decide(&self, wish: Wish<'_>) -> Result<Decision, Refusal> {
+        let (path, query) = match &wish.ask {
+            Ask::Preflight => return Ok(Decision::Preflight),
+            Ask::Status => return Ok(Decision::Page(public_status::render(&self.fleet.lock()))),
+            Ask::Mount { path, query } => (path, *query),
+        };
+        let tune_in = TuneIn {
+            mount: path,
+            scheme: wish.scheme,
+        };
+        if wish.is_head {
+            return self.head_of(tune_in).await;
+        }
+        let mut url = String::new();
+        let mut outcome = self.redirect(tune_in, query, &mut url);
+        if outcome == Err(NoRelay::NotYet) {
+            self.survey().await;
+            url.clear();
+            outcome = self.redirect(tune_in, query, &mut url);
+        }
+        match outcome {
+            Ok(()) => Ok(Decision::Redirect(url)),
+            Err(none) => self
+                .playlist(tune_in, wish.local)
+                .unwrap_or_else(|| Err(none.into())),
+        }
+    }
+
+    /// Selects a relay, raises its pending, and appends the URL to send the listener to.
+    ///
+    /// # Errors
+    /// Why no relay can take the tune-in; `url` may have grown.
+    pub fn redirect(
+        &self,
+        tune_in: TuneIn<'_>,
+        query: Option<&str>,
+        url: &mut String,
+    ) -> Result<(), NoRelay> {
+        let relay = self.select(tune_in)?;
+        let signpost = self.signposts.get(relay.index());
+        let (signpost, origin) = signpost
+            .and_then(|signpost| Some((signpost, signpost.origin(tune_in.scheme)?)))
+            .ok_or(NoRelay::NoHttps)?;
+        push_location(url, origin, signpost.relay.own_path(tune_in.mount), query);
+        self.tally.redirected(relay);
+        Ok(())
+    }
+
+    fn select(&self, tune_in: TuneIn<'_>) -> Result<RelayId, NoRelay> {
+        let key = key_of(&tune_in);
+        let found = self.backends.select_with(&key, usize::MAX, |_, _| true);
+        let none = || why_none(&self.fleet.lock(), tune_in, &[], Instant::now());
+        found.as_ref().map(relay_of).ok_or_else(none)
+    }
+
+    /// What a HEAD of a mount is answered: nobody is placed by it.
+    async fn head_of(&self, tune_in: TuneIn<'_>) -> Result<Decision, Refusal> {
+        self.survey().await;
+        let fleet = self.fleet.lock();
+        let carried = |mount: &str| !fleet.mounts().carriers(mount).is_empty();
+        if carried(tune_in.mount) {
+            let told = fleet.describe(tune_in.mount);
+            let content_type = told.and_then(|mount| mount.content_type.clone());
+            return Ok(Decision::StreamHead(content_type));
+        }
+        match playlist_of(tune_in.mount) {
+            Some((mount, kind)) if carried(mount) => {
+                Ok(Decision::StreamHead(Some(kind.content_type().to_owned())))
+            }
+            _ => Err(why_none(&fleet, tune_in, &[], Instant::now()).into()),
+        }
+    }
+
+    /// The playlist that is asked for, when the fleet has its mount.
+    fn playlist(
+        &self,
+        tune_in: TuneIn<'_>,
+        local: Option<SocketAddr>,
+    ) -> Option<Result<Decision, Refusal>> {
+        let (mount, kind) = playlist_of(tune_in.mount)?;
+        let fleet = self.fleet.lock();
+        if fleet.mounts().carriers(mount).is_empty() {
+            return None;
+        }
+        let name = display_name(&fleet, mount);
+        let page = self.own_origin(tune_in.scheme, local).map(|origin| {
+            let mut url = String::new();
+            push_location(&mut url, &origin, mount, None);
+            Decision::Page(Page {
+                status: 200,
+                content_type: kind.content_type(),
+                body: kind.render(&url, &name),
+            })
+        });
+        Some(page)
+    }
+
+    /// Our own address as a listener reaches it.
+    ///
+    /// SECURITY: from the configuration, else the address the connection came to; never from Host.
+    fn own_origin(&self, scheme: Scheme, local: Option<SocketAddr>) -> Result<String, Refusal> {
+        if let Some(origin) = &self.public_url {
+            return Ok(origin.clone());
+        }
+        let local = local.ok_or(Refusal::NoPublicUrl)?;
+        let origin = Origin {
+            scheme,
+            host: local.ip().to_canonical().to_string(),
+            port: local.port(),
+        };
+        Ok(origin.to_string())
+    }
+
+    /// Waits until every relay was polled, at most 2 s.
+    async fn survey(&self) {
+        let began = Instant::now();
+        while !self.fleet.lock().is_surveyed() && began.elapsed() < SURVEY_WAIT {
+            tokio::time::sleep(SURVEY_STEP).await;
+        }
+    }
+}
+
+fn display_name(fleet: &Fleet, mount: &str) -> String {
+    let told = fleet.describe(mount).and_then(|mount| mount.name.clone());
+    told.unwrap_or_else(|| mount.trim_start_matches('/').to_owned())
+}

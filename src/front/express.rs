@@ -1,0 +1,101 @@
+//! The express lane: the plain tune-in, a GET of a mount that some relay can take, answered from prepared bytes.
+//!
+//! In: an inspected head. Out: the bytes of a redirect, or nothing: then the request goes on to Pingora's `ProxyHttp`,
+//! which asks the same desk. The lane decides nothing by itself; it exists because nearly every request is one of these,
+//! and a Pingora session costs more than all the rest of a redirect (docs/benchmarks.md).
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::{Method, StatusCode};
+use ipnet::IpNet;
+
+use super::answer::SERVER_NAME;
+use super::ask::Ask;
+use super::desk::Desk;
+use super::head::Head;
+use super::scheme::scheme_of;
+use crate::select::TuneIn;
+
+/// Answers plain tune-ins.
+pub struct Express {
+    desk: Arc<Desk>,
+    trusted_proxies: Arc<[IpNet]>,
+    /// The head of every redirect, up to where it begins to differ.
+    prefix: String,
+}
+
+impl Express {
+    /// A lane to this desk whose redirects have this status.
+    pub fn new(desk: Arc<Desk>, status: u16, trusted_proxies: Arc<[IpNet]>) -> Self {
+        let reason = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|s| s.canonical_reason());
+        let reason = reason.unwrap_or_default();
+        let prefix = format!(
+            "HTTP/1.1 {status} {reason}\r\nServer: {SERVER_NAME}\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\
+             Access-Control-Allow-Origin: *\r\nDate: "
+        );
+        Self {
+            desk,
+            trusted_proxies,
+            prefix,
+        }
+    }
+
+    /// Writes the redirect into `out`; returns false, with nothing of use in `out`, when this is no plain tune-in.
+    pub fn answer(
+        &self,
+        head: &Head<'_>,
+        peer: impl FnOnce() -> Option<IpAddr>,
+        out: &mut String,
+    ) -> bool {
+        out.clear();
+        if !head.is_get {
+            return false;
+        }
+        let (path, query) = match head.target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (head.target, None),
+        };
+        let Ok(Ask::Mount { path, query }) = Ask::of(&Method::GET, path, query) else {
+            return false;
+        };
+        let tune_in = TuneIn {
+            mount: &path,
+            scheme: scheme_of(head.forwarded_proto, peer, &self.trusted_proxies),
+        };
+        out.push_str(&self.prefix);
+        push_date(out);
+        out.push_str(if head.keeps_alive {
+            "\r\nConnection: keep-alive\r\nLocation: "
+        } else {
+            "\r\nConnection: close\r\nLocation: "
+        });
+        if self.desk.redirect(tune_in, query, out).is_err() {
+            return false;
+        }
+        out.push_str("\r\n\r\n");
+        true
+    }
+}
+
+/// Appends the time as HTTP has it; made once a second and thread.
+fn push_date(out: &mut String) {
+    thread_local! {
+        static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    DATE.with_borrow_mut(|(made, text)| {
+        if *made != second || text.is_empty() {
+            *text = httpdate::fmt_http_date(now);
+            *made = second;
+        }
+        out.push_str(text);
+    });
+}

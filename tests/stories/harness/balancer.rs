@@ -1,0 +1,262 @@
+//! The balancer: the real binary, as an operator starts it, asked as a listener and as its operator.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::config_text::ConfigText;
+use super::fleet::Fleet;
+use super::folder::Folder;
+use super::http::{Answer, Asked, Question};
+use super::ports;
+use super::process::{self, Process, mortal};
+use super::status::AdminStatus;
+use super::wait::{eventually, eventually_some, seconds};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_icecast-balancer");
+
+/// What the binary reads; nothing of it may reach a story from outside.
+const ENVIRONMENT: [&str; 5] = [
+    "ICECAST_RELAYS",
+    "PORT",
+    "ICECAST_RELAY_SCHEME",
+    "CACHE_TTL",
+    "BALANCER_CONFIG",
+];
+
+/// A running balancer; dropping it ends it.
+#[derive(Debug)]
+pub struct Balancer {
+    public: SocketAddr,
+    admin: SocketAddr,
+    folder: Folder,
+    process: RefCell<Process>,
+}
+
+impl Balancer {
+    /// With the environment alone, as a container would start it, polling every second.
+    #[track_caller]
+    pub fn in_front_of(fleet: &Fleet) -> Self {
+        Self::polling_every(1, fleet)
+    }
+
+    /// With the environment alone, polling every so many seconds.
+    #[track_caller]
+    pub fn polling_every(interval_seconds: u32, fleet: &Fleet) -> Self {
+        let port = ports::open_port();
+        let public = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let balancer = Self::start(public, |command, admin, _| {
+            command.env("ICECAST_RELAYS", fleet.names().join(","));
+            command.env("PORT", port.to_string());
+            command.env("CACHE_TTL", interval_seconds.to_string());
+            command.env("BALANCER__ADMIN__BIND", admin.to_string());
+        });
+        balancer.wait_until_ready();
+        balancer
+    }
+
+    /// With a configuration file; its addresses to listen on are added.
+    #[track_caller]
+    pub fn with_config(text: &ConfigText) -> Self {
+        let balancer = Self::starting_with(text);
+        balancer.wait_until_ready();
+        balancer
+    }
+
+    /// As [`Self::with_config`], as soon as it takes connections: its first polls may be under way.
+    #[track_caller]
+    pub fn starting_with(text: &ConfigText) -> Self {
+        let public = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
+        let balancer = Self::start(public, |command, admin, folder| {
+            let binds = format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n");
+            let file = folder.write("balancer.toml", &format!("{text}\n{binds}"));
+            command.arg("run").arg("--config").arg(file);
+        });
+        balancer.wait_for("takes connections", || {
+            [public, balancer.admin]
+                .iter()
+                .all(|address| TcpStream::connect(address).is_ok())
+        });
+        balancer
+    }
+
+    #[track_caller]
+    fn start(public: SocketAddr, arrange: impl Fn(&mut Command, SocketAddr, &Folder)) -> Self {
+        let (admin, folder) = (ports::own_address(), Folder::new("balancer"));
+        let mut command = mortal(BINARY);
+        clear_environment(&mut command);
+        arrange(&mut command, admin, &folder);
+        let output = File::create(folder.path().join("output")).unwrap();
+        command.stdin(Stdio::null());
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        let process = RefCell::new(Process::start(command));
+        Self {
+            public,
+            admin,
+            folder,
+            process,
+        }
+    }
+
+    #[track_caller]
+    fn wait_until_ready(&self) {
+        self.wait_for("is ready", || self.asked_as_operator("/ready") == Some(200));
+    }
+
+    #[track_caller]
+    fn wait_for(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        eventually(seconds(10), &format!("the balancer {what}"), || {
+            let ended = self.process.borrow_mut().ended();
+            assert!(ended.is_none(), "the balancer ended: {ended:?}");
+            holds()
+        });
+    }
+
+    fn asked_as_operator(&self, target: &str) -> Option<u16> {
+        let answer = Question::get(target).ask(self.admin);
+        answer.ok().map(|answer| answer.status)
+    }
+
+    /// Asks for a mount, as a player would.
+    #[track_caller]
+    pub fn tune_in(&self, mount: &str) -> Answer {
+        self.asked(&Question::get(mount))
+    }
+
+    /// Asks for a mount with one more header.
+    #[track_caller]
+    pub fn tune_in_with(&self, header: (&str, &str), mount: &str) -> Answer {
+        self.asked(&Question::get(mount).with(header))
+    }
+
+    /// Asks for a mount and does not wait for the answer.
+    #[track_caller]
+    pub fn begin_to_tune_in(&self, mount: &str) -> Asked {
+        Asked(
+            Question::get(mount)
+                .send_to(self.public)
+                .expect("the balancer takes connections"),
+        )
+    }
+
+    /// `n` tune-ins, four at a time.
+    #[track_caller]
+    pub fn tune_in_times(&self, n: usize, mount: &str) -> Vec<Answer> {
+        let public = self.public;
+        let ask = move || {
+            Question::get(mount)
+                .ask(public)
+                .expect("the balancer answers")
+        };
+        std::thread::scope(|scope| {
+            let some = |i| (0..(n + i) / 4).map(|_| ask()).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..4).map(|i| scope.spawn(move || some(i))).collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        })
+    }
+
+    /// Asks anything on the public address.
+    #[track_caller]
+    pub fn asked(&self, question: &Question) -> Answer {
+        let answer = question.ask(self.public);
+        answer.unwrap_or_else(|e| panic!("the balancer gave no answer: {e}"))
+    }
+
+    /// The URL of a mount, as a person would type it.
+    pub fn url(&self, mount: &str) -> String {
+        format!("http://{}{mount}", self.public)
+    }
+
+    /// `GET /status` on the public address: each relay and its listeners, in the order they were sent.
+    #[track_caller]
+    pub fn status(&self) -> Vec<(String, u64)> {
+        super::status::parse_public(&self.tune_in("/status"))
+    }
+
+    /// `GET /status` on the operator's address.
+    #[track_caller]
+    pub fn admin_status(&self) -> AdminStatus {
+        AdminStatus::new(self.ask_as_operator("/status").json())
+    }
+
+    /// Asks anything on the operator's address.
+    #[track_caller]
+    pub fn ask_as_operator(&self, target: &str) -> Answer {
+        Question::get(target)
+            .ask(self.admin)
+            .expect("the operator gets an answer")
+    }
+
+    /// Its resident memory, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        process::resident_bytes(self.process.borrow().id())
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the balancer said ---\n{}", self.folder.tail("output"));
+        }
+    }
+}
+
+/// How a run of the binary ended that ends by itself.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// What it wrote to standard output.
+    pub output: String,
+    /// What it wrote to standard error.
+    pub errors: String,
+}
+
+impl Ended {
+    /// Runs the binary with these arguments and nothing in its environment, for at most ten seconds.
+    #[track_caller]
+    pub fn of(arguments: &[&str]) -> Self {
+        let folder = Folder::new("command");
+        let mut command = mortal(BINARY);
+        clear_environment(&mut command);
+        command.args(arguments).stdin(Stdio::null());
+        command.stdout(File::create(folder.path().join("output")).unwrap());
+        command.stderr(File::create(folder.path().join("errors")).unwrap());
+        let mut process = Process::start(command);
+        let what = format!("icecast-balancer {arguments:?} ends");
+        let status = eventually_some(seconds(10), &what, || process.ended());
+        let read = |name| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        Self {
+            code: status.code(),
+            output: read("output"),
+            errors: read("errors"),
+        }
+    }
+
+    /// Runs `check` or `run` on a configuration with this text.
+    #[track_caller]
+    pub fn of_config(subcommand: &str, text: &str) -> Self {
+        let folder = Folder::new("config");
+        let file: &Path = &folder.write("balancer.toml", text);
+        Self::of(&[subcommand, "--config", file.to_str().unwrap()])
+    }
+
+    /// All that it wrote.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.output, self.errors)
+    }
+}
+
+fn clear_environment(command: &mut Command) {
+    let ours = |name: &str| ENVIRONMENT.contains(&name) || name.starts_with("BALANCER__");
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if ours(&name) {
+            command.env_remove(name);
+        }
+    }
+}

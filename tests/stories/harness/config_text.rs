@@ -1,0 +1,84 @@
+//! The text of a configuration file for a fleet, put together from what a story cares about.
+//!
+//! Keys at the top come before tables, as TOML wants it; addresses to listen on are added by the balancer's start.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::fleet::Fleet;
+use super::relay::RunningRelay;
+
+/// A configuration in the making.
+#[derive(Debug, Clone)]
+pub struct ConfigText {
+    top: String,
+    poll: String,
+    sections: String,
+    relays: Vec<String>,
+}
+
+impl ConfigText {
+    /// All relays of the fleet, polled every half second.
+    pub fn of(fleet: &Fleet) -> Self {
+        let addresses = fleet.relays().iter().map(RunningRelay::address);
+        addresses.fold(Self::of_none(), Self::and_relay_at)
+    }
+
+    /// No relay yet.
+    pub fn of_none() -> Self {
+        let poll = "interval = \"500ms\"\ntimeout = \"500ms\"".to_owned();
+        Self {
+            top: String::new(),
+            poll,
+            sections: String::new(),
+            relays: Vec::new(),
+        }
+    }
+
+    /// One more relay.
+    pub fn and_relay_at(mut self, address: SocketAddr) -> Self {
+        self.relays
+            .push(format!("[[relay]]\nurl = \"http://{address}\"\n"));
+        self
+    }
+
+    /// A line at the top of the file.
+    pub fn with(mut self, line: &str) -> Self {
+        self.top.push_str(&format!("{line}\n"));
+        self
+    }
+
+    /// A table with its keys.
+    pub fn with_section(mut self, section: &str) -> Self {
+        self.sections.push_str(&format!("{section}\n"));
+        self
+    }
+
+    /// The keys of `[poll]`, instead of those that were there.
+    pub fn polled(mut self, keys: &str) -> Self {
+        self.poll = keys.to_owned();
+        self
+    }
+
+    /// A line more for the relay with this number; the first is 1.
+    pub fn with_relay(mut self, number: usize, line: &str) -> Self {
+        self.relays[number - 1].push_str(&format!("{line}\n"));
+        self
+    }
+}
+
+impl fmt::Display for ConfigText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            top,
+            poll,
+            sections,
+            relays,
+        } = self;
+        write!(
+            f,
+            "{top}\n[poll]\n{poll}\n\n{sections}\n{}",
+            relays.join("\n")
+        )
+    }
+}

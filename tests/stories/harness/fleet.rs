@@ -1,0 +1,112 @@
+//! A fleet: one master, a source for each of its mounts, and relays that pull from it. All of them real.
+
+use super::http::Answer;
+use super::icecast::{Icecast, Server};
+use super::programme::programme;
+use super::relay::{Relay, RunningRelay};
+use super::source::Source;
+use super::wait::{eventually, seconds};
+
+/// A fleet at work; dropping it ends all of it.
+#[derive(Debug)]
+pub struct Fleet {
+    // Fields are dropped in this order: first those who pull, then the source, then the master.
+    relays: Vec<RunningRelay>,
+    _sources: Vec<Source>,
+    _master: Icecast,
+}
+
+/// A fleet that knows its relays and not yet its mounts.
+#[derive(Debug)]
+pub struct FleetPlan(Vec<Relay>);
+
+impl Fleet {
+    /// `n` relays that pull everything.
+    pub fn of(n: usize) -> FleetPlan {
+        FleetPlan(vec![Relay::of_everything(); n])
+    }
+
+    /// These relays.
+    pub fn made_of(relays: impl IntoIterator<Item = Relay>) -> FleetPlan {
+        FleetPlan(relays.into_iter().collect())
+    }
+
+    /// The relay with this number; the first is 1.
+    #[track_caller]
+    pub fn relay(&self, number: usize) -> &RunningRelay {
+        &self.relays[number - 1]
+    }
+
+    /// All relays, the first first.
+    pub fn relays(&self) -> &[RunningRelay] {
+        &self.relays
+    }
+
+    /// Which relay a redirect points to, by its number.
+    #[track_caller]
+    pub fn chosen_by(&self, redirect: &Answer) -> usize {
+        let location = redirect.location();
+        let is_at =
+            |relay: &RunningRelay| location.starts_with(&format!("http://{}/", relay.name()));
+        let place = self.relays.iter().position(is_at);
+        place.unwrap_or_else(|| panic!("{location} is none of {:?}", self.names())) + 1
+    }
+
+    /// How many of these redirects point to each relay, the first relay first.
+    #[track_caller]
+    pub fn shares(&self, redirects: &[Answer]) -> Vec<usize> {
+        let mut shares = vec![0; self.relays.len()];
+        for redirect in redirects {
+            shares[self.chosen_by(redirect) - 1] += 1;
+        }
+        shares
+    }
+
+    /// What the balancer calls the relays.
+    pub fn names(&self) -> Vec<String> {
+        self.relays.iter().map(RunningRelay::name).collect()
+    }
+}
+
+impl FleetPlan {
+    /// Starts the fleet with one mount, and waits until every relay carries what it shall.
+    #[track_caller]
+    pub fn carrying(self, mount: &str) -> Fleet {
+        self.carrying_all(&[mount])
+    }
+
+    /// Starts the fleet with several mounts.
+    #[track_caller]
+    pub fn carrying_all(self, mounts: &[&str]) -> Fleet {
+        let master = Icecast::start("master", &Server::default());
+        // Encoded while the master starts, not while it waits for its source.
+        programme();
+        master.wait_until_up();
+        let feed = |mount: &&str| Source::feeding(master.address(), mount);
+        let sources = mounts.iter().map(feed).collect();
+        wait_until_fed(&master, mounts);
+        let relays = start_relays(&self.0, &master, mounts);
+        relays
+            .iter()
+            .for_each(RunningRelay::wait_until_it_carries_all);
+        Fleet {
+            relays,
+            _sources: sources,
+            _master: master,
+        }
+    }
+}
+
+#[track_caller]
+fn wait_until_fed(master: &Icecast, mounts: &[&str]) {
+    eventually(seconds(5), "the master carries its mounts", || {
+        let listed = master.listed_mounts().unwrap_or_default();
+        listed.iter().filter(|mount| mount.running).count() == mounts.len()
+    });
+}
+
+fn start_relays(plans: &[Relay], master: &Icecast, mounts: &[&str]) -> Vec<RunningRelay> {
+    let numbered = (1..).zip(plans);
+    let start = |(number, plan)| RunningRelay::start(number, plan, master.address(), mounts);
+    numbered.map(start).collect()
+}

@@ -1,0 +1,220 @@
+//! A real icecast2: its configuration, its process, and what it says about itself.
+//!
+//! A master and a relay are the same program; what makes one a relay is the XML that is put in.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+
+use super::folder::Folder;
+use super::http::{ADMIN, Answer, Question};
+use super::ports;
+use super::process::{Process, mortal_and_unprivileged};
+use super::tools;
+use super::wait::{eventually, seconds};
+
+/// What differs between the servers of a fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Server {
+    /// `<limits><clients>`, which counts listeners, sources, relays and questions alike; 0 means the default of 200.
+    pub clients: u32,
+    /// Elements of its own: `<master-server>`, `<relay>`, `<mount>`.
+    pub elements: String,
+}
+
+/// One icecast2, running or not; dropping it ends it.
+#[derive(Debug)]
+pub struct Icecast {
+    name: String,
+    address: SocketAddr,
+    folder: Folder,
+    process: RefCell<Option<Process>>,
+}
+
+impl Icecast {
+    /// Starts one, on an address of its own, without waiting for it to listen.
+    #[track_caller]
+    pub fn start(name: &str, server: &Server) -> Self {
+        tools::require();
+        let address = ports::own_address();
+        let folder = Folder::new(name);
+        folder.write("icecast.xml", &xml(address, &folder, server));
+        let icecast = Self {
+            name: name.to_owned(),
+            address,
+            folder,
+            process: RefCell::new(None),
+        };
+        icecast.run();
+        icecast
+    }
+
+    fn run(&self) {
+        let mut command = mortal_and_unprivileged("icecast2");
+        command
+            .arg("-c")
+            .arg(self.folder.path().join("icecast.xml"));
+        let output = std::fs::File::create(self.folder.path().join("output")).unwrap();
+        command.stdout(output.try_clone().unwrap()).stderr(output);
+        *self.process.borrow_mut() = Some(Process::start(command));
+    }
+
+    /// Waits until it answers.
+    #[track_caller]
+    pub fn wait_until_up(&self) {
+        let what = format!("{} at {} listens", self.name, self.address);
+        eventually(seconds(10), &what, || self.listed_mounts().is_some());
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&self) {
+        self.process
+            .borrow_mut()
+            .take()
+            .expect("a running icecast2")
+            .kill();
+    }
+
+    /// Hangs it (SIGSTOP): its connections stay, the kernel accepts more, nothing answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        self.process
+            .borrow()
+            .as_ref()
+            .expect("a running icecast2")
+            .signal(name);
+    }
+
+    /// Starts it again where it was.
+    #[track_caller]
+    pub fn restart(&self) {
+        drop(self.process.borrow_mut().take());
+        self.run();
+        self.wait_until_up();
+    }
+
+    /// Asks it something as its administrator.
+    pub fn ask(&self, target: &str) -> Option<Answer> {
+        let answer = Question::get(target).with(ADMIN).ask(self.address);
+        answer.ok().filter(|answer| answer.status == 200)
+    }
+
+    /// Its mounts, hidden ones too; `None` while it does not answer.
+    pub fn listed_mounts(&self) -> Option<Vec<ListedMount>> {
+        let page = self.ask("/admin/listmounts")?.text();
+        let sources = page.split("<source ").skip(1);
+        Some(sources.filter_map(ListedMount::parse).collect())
+    }
+
+    /// Sets what plays now on one mount, and waits until the server says so.
+    #[track_caller]
+    pub fn set_title(&self, mount: &str, title: &str) {
+        let song = title
+            .replace('%', "%25")
+            .replace(' ', "%20")
+            .replace('&', "%26");
+        let command = format!("/admin/metadata?mount={mount}&mode=updinfo&song={song}");
+        let page = format!("/admin/stats?mount={mount}");
+        let shown = format!("<title>{}</title>", title.replace('&', "&amp;"));
+        // ICECAST: a relay's title is overwritten by the master's with the first block of metadata, so it is said again.
+        eventually(
+            seconds(5),
+            &format!("{} shows the title {title:?}", self.name),
+            || {
+                let shows = self
+                    .ask(&page)
+                    .is_some_and(|answer| answer.text().contains(&shown));
+                if !shows {
+                    self.ask(&command);
+                }
+                shows
+            },
+        );
+    }
+}
+
+impl Drop for Icecast {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.folder.tail("error.log") + &self.folder.tail("output");
+            eprintln!("--- {} at {} ---\n{log}", self.name, self.address);
+        }
+    }
+}
+
+/// One mount as `/admin/listmounts` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMount {
+    /// Its path on this server.
+    pub path: String,
+    /// Its listeners.
+    pub listeners: u32,
+    /// Whether something feeds it now; an idle on-demand mount is listed too.
+    pub running: bool,
+}
+
+impl ListedMount {
+    fn parse(element: &str) -> Option<Self> {
+        let path = between(element, "mount=\"", "\"")?.to_owned();
+        let listeners = between(element, "<listeners>", "</listeners>")?
+            .parse()
+            .ok()?;
+        Some(Self {
+            path,
+            listeners,
+            running: element.contains("<Connected>"),
+        })
+    }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(found, _)| found)
+}
+
+fn xml(address: SocketAddr, folder: &Folder, server: &Server) -> String {
+    let share = tools::icecast_share();
+    let (share, folder) = (share.display(), folder.path().display());
+    let (ip, port) = (address.ip(), address.port());
+    let clients = if server.clients == 0 {
+        200
+    } else {
+        server.clients
+    };
+    let elements = &server.elements;
+    format!(
+        "<icecast>
+  <hostname>{ip}</hostname><location>Loopback</location><admin>stories@localhost</admin>
+  <limits>
+    <clients>{clients}</clients><sources>20</sources><queue-size>524288</queue-size>
+    <client-timeout>30</client-timeout><header-timeout>15</header-timeout><source-timeout>10</source-timeout>
+  </limits>
+  <authentication>
+    <source-password>hackme</source-password><relay-password>hackme</relay-password>
+    <admin-user>admin</admin-user><admin-password>hackme</admin-password>
+  </authentication>
+  <listen-socket><port>{port}</port><bind-address>{ip}</bind-address></listen-socket>
+  {elements}
+  <fileserve>1</fileserve>
+  <paths>
+    <basedir>{share}</basedir><webroot>{share}/web</webroot><adminroot>{share}/admin</adminroot>
+    <logdir>{folder}</logdir>
+  </paths>
+  <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>3</loglevel></logging>
+  <security><chroot>0</chroot></security>
+</icecast>
+"
+    )
+}

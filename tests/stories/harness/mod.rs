@@ -1,0 +1,33 @@
+//! The stage of the stories: real icecast2 servers, a real programme, the real binary, all on loopback.
+//!
+//! A story takes a [`Fleet`], puts a [`Balancer`] in front of it, tunes in, and breaks something. Whatever it started
+//! ends with it, also when it fails. Nothing is shared between stories but the counter of [`ports`].
+
+mod balancer;
+mod config_text;
+mod fleet;
+mod folder;
+mod hostile;
+mod http;
+mod icecast;
+mod listener;
+mod player;
+mod ports;
+mod process;
+mod programme;
+mod relay;
+mod source;
+mod status;
+mod tools;
+mod wait;
+
+pub use balancer::{Balancer, Ended};
+pub use config_text::ConfigText;
+pub use fleet::Fleet;
+pub use hostile::{Hostile, Manner};
+pub use http::Question;
+pub use listener::Listener;
+pub use player::{curl_hears, ffmpeg_hears};
+pub use programme::{BURST_BYTES, BYTES_PER_SECOND, place_of};
+pub use relay::Relay;
+pub use wait::{eventually, millis, seconds};

@@ -1,0 +1,259 @@
+//! A relay of the fleet: first the plan of one, then the running one.
+
+use std::net::SocketAddr;
+
+use super::icecast::{Icecast, Server};
+use super::listener::{Listener, Listeners};
+use super::wait::{eventually, seconds};
+
+/// What a relay shall pull from the master, and how.
+#[derive(Debug, Clone)]
+pub struct Relay {
+    /// Empty: everything, by `<master-server>`.
+    pulls: Vec<Pulled>,
+    clients: u32,
+}
+
+/// One mount that is pulled by name.
+#[derive(Debug, Clone)]
+struct Pulled {
+    from: String,
+    local: String,
+    on_demand: bool,
+    hidden: bool,
+}
+
+impl Relay {
+    /// Pulls every mount of the master (`<master-server>`).
+    pub fn of_everything() -> Self {
+        Self {
+            pulls: Vec::new(),
+            clients: 0,
+        }
+    }
+
+    /// Pulls one mount by name (`<relay>`), and no other.
+    pub fn of_mount(mount: &str) -> Self {
+        Self::of_everything().and_mount(mount)
+    }
+
+    /// Pulls one more mount; what follows is said of this one.
+    pub fn and_mount(mut self, mount: &str) -> Self {
+        let (from, local) = (mount.to_owned(), mount.to_owned());
+        self.pulls.push(Pulled {
+            from,
+            local,
+            on_demand: false,
+            hidden: false,
+        });
+        self
+    }
+
+    /// Calls the mount something else (`<local-mount>`).
+    pub fn as_local(mut self, local: &str) -> Self {
+        self.last().local = local.to_owned();
+        self
+    }
+
+    /// Pulls the mount only while it has listeners.
+    pub fn on_demand(mut self) -> Self {
+        self.last().on_demand = true;
+        self
+    }
+
+    /// Shows the mount on no public page.
+    pub fn hidden(mut self) -> Self {
+        self.last().hidden = true;
+        self
+    }
+
+    /// Takes no more than so many clients of any kind (`<limits><clients>`).
+    pub fn with_clients_limit(mut self, clients: u32) -> Self {
+        self.clients = clients;
+        self
+    }
+
+    fn last(&mut self) -> &mut Pulled {
+        self.pulls.last_mut().expect("say of_mount first")
+    }
+
+    fn server(&self, master: SocketAddr) -> Server {
+        let elements = match self.pulls.as_slice() {
+            [] => pull_everything(master),
+            pulls => pulls.iter().map(|pulled| pulled.xml(master)).collect(),
+        };
+        Server {
+            clients: self.clients,
+            elements,
+        }
+    }
+
+    /// The mounts that a relay of this plan lists, and whether each runs without a listener.
+    fn promises(&self, carried: &[&str]) -> Vec<(String, bool)> {
+        match self.pulls.as_slice() {
+            [] => carried
+                .iter()
+                .map(|mount| ((*mount).to_owned(), true))
+                .collect(),
+            pulls => pulls
+                .iter()
+                .map(|pulled| (pulled.local.clone(), !pulled.on_demand))
+                .collect(),
+        }
+    }
+
+    fn hides(&self, local: &str) -> bool {
+        self.pulls
+            .iter()
+            .any(|pulled| pulled.local == local && pulled.hidden)
+    }
+}
+
+impl Pulled {
+    fn xml(&self, master: SocketAddr) -> String {
+        let (ip, port) = (master.ip(), master.port());
+        let Self { from, local, .. } = self;
+        let (on_demand, hidden) = (u8::from(self.on_demand), u8::from(self.hidden));
+        format!(
+            "<relay><server>{ip}</server><port>{port}</port><mount>{from}</mount>\
+             <local-mount>{local}</local-mount><on-demand>{on_demand}</on-demand></relay>\
+             <mount><mount-name>{local}</mount-name><hidden>{hidden}</hidden></mount>"
+        )
+    }
+}
+
+fn pull_everything(master: SocketAddr) -> String {
+    let (ip, port) = (master.ip(), master.port());
+    // Looks for the master's mounts again every 2 s; the default of 120 s outlasts a story.
+    format!(
+        "<master-server>{ip}</master-server><master-server-port>{port}</master-server-port>\
+         <master-password>hackme</master-password><master-update-interval>2</master-update-interval>"
+    )
+}
+
+/// A relay at work.
+#[derive(Debug)]
+pub struct RunningRelay {
+    icecast: Icecast,
+    plan: Relay,
+    promised: Vec<(String, bool)>,
+}
+
+impl RunningRelay {
+    /// Starts the `number`th relay; [`Self::wait_until_it_carries_all`] tells when it is of use.
+    #[track_caller]
+    pub fn start(number: usize, plan: &Relay, master: SocketAddr, carried: &[&str]) -> Self {
+        let icecast = Icecast::start(&format!("relay{number}"), &plan.server(master));
+        Self {
+            icecast,
+            plan: plan.clone(),
+            promised: plan.promises(carried),
+        }
+    }
+
+    /// Waits until every mount of its plan is there and, where it is not hidden, on the public status page.
+    #[track_caller]
+    pub fn wait_until_it_carries_all(&self) {
+        self.icecast.wait_until_up();
+        for (mount, running) in &self.promised {
+            let what = format!("{} carries {mount}", self.name());
+            eventually(seconds(15), &what, || self.carries(mount, *running));
+        }
+    }
+
+    fn carries(&self, mount: &str, running: bool) -> bool {
+        let listed = self.icecast.listed_mounts().unwrap_or_default();
+        let there = listed
+            .iter()
+            .any(|found| found.path == mount && found.running == running);
+        there && (self.plan.hides(mount) || self.shows(mount, running))
+    }
+
+    /// The status page lags behind the list of mounts by up to 0.3 s.
+    fn shows(&self, mount: &str, running: bool) -> bool {
+        let page = self.icecast.ask(&format!("/status-json.xsl?mount={mount}"));
+        let page = page.map(|answer| answer.text()).unwrap_or_default();
+        page.contains("\"listenurl\"") && page.contains("\"server_type\"") == running
+    }
+
+    /// What the balancer calls it: `host:port`.
+    pub fn name(&self) -> String {
+        self.address().to_string()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.icecast.address()
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&self) {
+        self.icecast.kill();
+    }
+
+    /// Hangs it: connections are accepted, nothing is answered (SIGSTOP).
+    pub fn freeze(&self) {
+        self.icecast.freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.icecast.thaw();
+    }
+
+    /// Starts it again, and waits until it carries its mounts.
+    #[track_caller]
+    pub fn restart(&self) {
+        self.icecast.restart();
+        self.wait_until_it_carries_all();
+    }
+
+    /// Sets what plays now on this relay alone.
+    #[track_caller]
+    pub fn set_title(&self, mount: &str, title: &str) {
+        self.icecast.set_title(mount, title);
+    }
+
+    /// The public status page as it stands, byte for byte.
+    #[track_caller]
+    pub fn status_page(&self) -> Vec<u8> {
+        self.icecast
+            .ask("/status-json.xsl")
+            .expect("a status page")
+            .body
+    }
+
+    /// `n` people who tune in to the first mount directly and go on listening until the value is dropped.
+    #[track_caller]
+    pub fn listeners(&self, n: usize) -> Listeners {
+        let (mount, _) = self.promised.first().expect("a mount to listen to");
+        let before = self.reported_listeners();
+        let listeners = Listeners::tuned_in(self.address(), mount, n);
+        let all = before + u32::try_from(n).unwrap();
+        let what = format!("{} reports {all} listeners", self.name());
+        eventually(seconds(5), &what, || self.reported_listeners() == all);
+        listeners
+    }
+
+    /// Listeners tune in until this relay takes no client more, of any kind.
+    #[track_caller]
+    pub fn fill(&self) -> Listeners {
+        let (mount, _) = self.promised.first().expect("a mount to listen to");
+        let mut listeners = Listeners::default();
+        eventually(seconds(15), &format!("{} is full", self.name()), || {
+            match Listener::tuned_in(self.address(), mount) {
+                Ok(listener) if listener.status() == 200 => listeners.add(listener),
+                Ok(listener) => return listener.status() == 403,
+                Err(_) => {}
+            }
+            false
+        });
+        listeners
+    }
+
+    /// The people on all mounts, as the relay itself counts them; 0 while it does not answer.
+    pub fn reported_listeners(&self) -> u32 {
+        let mounts = self.icecast.listed_mounts().unwrap_or_default();
+        mounts.iter().map(|mount| mount.listeners).sum()
+    }
+}

@@ -1,0 +1,89 @@
+//! What the balancer says about its fleet; the only file that knows the keys of its JSON.
+
+use serde_json::Value;
+
+use super::http::Answer;
+use super::relay::RunningRelay;
+
+/// The operator's `/status`.
+#[derive(Debug)]
+pub struct AdminStatus(Value);
+
+impl AdminStatus {
+    /// Over the parsed document.
+    pub fn new(document: Value) -> Self {
+        Self(document)
+    }
+
+    /// What it says about one relay.
+    #[track_caller]
+    pub fn of(&self, relay: &RunningRelay) -> RelayStatus {
+        self.named(&relay.name())
+    }
+
+    /// What it says about the relay of this name.
+    #[track_caller]
+    pub fn named(&self, name: &str) -> RelayStatus {
+        let relays = self.0["relays"].as_array().expect("a list of relays");
+        let found = relays.iter().find(|relay| relay["name"] == name);
+        RelayStatus(
+            found
+                .unwrap_or_else(|| panic!("no {name} in {}", self.0))
+                .clone(),
+        )
+    }
+}
+
+/// What the operator's `/status` says about one relay.
+#[derive(Debug, Clone)]
+pub struct RelayStatus(Value);
+
+impl RelayStatus {
+    /// `up`, `down` or `unknown`.
+    pub fn health(&self) -> String {
+        self.word("health")
+    }
+
+    /// Why no listener is sent to it: `down`, `full`, ...; empty when listeners are.
+    pub fn ineligible(&self) -> String {
+        self.word("ineligible")
+    }
+
+    /// Why it is as it is, in words for people; empty when there is nothing to say.
+    pub fn reason(&self) -> String {
+        self.word("reason")
+    }
+
+    /// Listeners by its last report.
+    pub fn listeners(&self) -> u64 {
+        self.0["listeners"].as_u64().expect("a number")
+    }
+
+    /// Listeners sent to it that no report shows yet.
+    pub fn pending(&self) -> u64 {
+        self.0["pending"].as_u64().expect("a number")
+    }
+
+    /// Whether listeners go elsewhere while there is an elsewhere: barred, or its last poll failed.
+    pub fn is_avoided(&self) -> bool {
+        self.0["suspect"] == true || !self.ineligible().is_empty()
+    }
+
+    fn word(&self, key: &str) -> String {
+        self.0[key].as_str().unwrap_or_default().to_lowercase()
+    }
+}
+
+/// The public `/status`, in the order in which it was sent, which a JSON object does not keep.
+#[track_caller]
+pub fn parse_public(answer: &Answer) -> Vec<(String, u64)> {
+    let document = answer.json();
+    let object = document.as_object().expect("a JSON object");
+    let text = answer.text();
+    let mut entries: Vec<_> = object
+        .iter()
+        .map(|(name, listeners)| (name.clone(), listeners.as_u64().expect("a number")))
+        .collect();
+    entries.sort_by_key(|(name, _)| text.find(&format!("\"{name}\"")));
+    entries
+}

@@ -1,0 +1,54 @@
+//! The real programs that the stories need: missing ones fail the run and say how to get them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Once;
+
+/// Each program with arguments that make it say its version and end.
+const NEEDED: [(&str, &str); 4] = [
+    ("icecast2", "-v"),
+    ("ffmpeg", "-version"),
+    ("curl", "--version"),
+    ("setpriv", "--version"),
+];
+
+/// Fails the run when a program is missing.
+pub fn require() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let missing: Vec<_> = NEEDED
+            .iter()
+            .filter(|(name, flag)| !runs(name, flag))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "the stories need {missing:?}: apt-get install icecast2 ffmpeg curl util-linux"
+        );
+    });
+}
+
+fn runs(name: &str, flag: &str) -> bool {
+    Command::new(name)
+        .arg(flag)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// Where this system keeps icecast2's pages (the folder with `web` and `admin`).
+pub fn icecast_share() -> PathBuf {
+    let places = [
+        "/usr/share/icecast2",
+        "/usr/share/icecast",
+        "/usr/local/share/icecast",
+    ];
+    let found = places
+        .iter()
+        .map(Path::new)
+        .find(|place| place.join("web").is_dir());
+    found
+        .expect("icecast2's web pages: apt-get install icecast2")
+        .to_owned()
+}

@@ -1,0 +1,21 @@
+//! The stories: what listeners and operators live through, told with real icecast2 servers and the real binary.
+//!
+//! Each test's body reads aloud: a fleet, a balancer in front of it, somebody tunes in, something breaks. The
+//! [`harness`] holds whatever that needs; a story holds nothing but what happens and what must come of it.
+//! Needs icecast2, ffmpeg and curl; without them the run fails and says how to install them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy takes only #[test] functions for tests; the harness may fail a story in the same way"
+)]
+
+mod commands;
+mod faults;
+mod harness;
+mod mounts;
+mod players;
+mod redirect;
+mod stage;
