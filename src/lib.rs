@@ -22,18 +22,18 @@
 //! 6. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
 //! 7. [`admin`]: what operators and their machines ask.
 //! 8. [`app`]: puts the parts together; the only one that knows every part.
-//! 9. [`demo`]: relays and listeners of our own, and [`show`], which puts the app before them.
+//! 9. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
 //! 10. [`cli`] and [`logging`]: the outside of the program.
 
 pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
-//DEMO pub mod demo;
+pub mod demo;
 pub mod discovery;
 pub mod fleet;
 pub mod front;
 pub mod logging;
 pub mod poll;
 pub mod select;
-//DEMO pub mod show;
+pub mod tryout;

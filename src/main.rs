@@ -6,7 +6,7 @@ use clap::Parser;
 use icecast_balancer::app::{self, Stop};
 use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
 use icecast_balancer::config::{self, Loaded, Problems, Sources};
-use icecast_balancer::logging;
+use icecast_balancer::{logging, tryout};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => run(&sources),
         Command::Check => check(&sources),
-        Command::Demo(_) => ExitCode::FAILURE,
+        Command::Demo(flags) => tryout::run(&flags),
     }
 }
 

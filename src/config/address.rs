@@ -77,7 +77,11 @@ fn host_of(url: &Url) -> Option<String> {
 ///
 /// SECURITY: 169.254.0.0/16 holds the metadata services of clouds.
 pub(super) fn relay_origin(given: &Given<'_>) -> Result<Origin, Fault> {
-    let origin = origin(given)?;
+    of_server(origin(given)?, given)
+}
+
+/// Lets through what a server can have as its address; `given` is what the origin was read from.
+pub(super) fn of_server(origin: Origin, given: &Given<'_>) -> Result<Origin, Fault> {
     match origin.host.parse().is_ok_and(unusable) {
         false => Ok(origin),
         true => Err(given.instead_of(

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::env::Setting;
-use super::error::{Fault, Spot, quoted};
+use super::error::{Fault, Spot};
 use super::reader::Reader;
 use super::relay::{DEFAULT_WEIGHT, Entry};
 use super::value::{Given, relay_name, shown, word};
@@ -107,17 +107,13 @@ fn relay(entry: &str, scheme: Scheme) -> Result<RelayConfig, Fault> {
         // SECURITY: what stands before the @ may be a password.
         return Err(Fault::expected(expected, "an entry with @"));
     }
-    let refused = || Fault::expected(expected, quoted(entry));
-    if entry.contains(['/', '?', '#']) {
-        return Err(refused());
+    let given = Given::Variable(entry);
+    if entry.contains(['/', '?', '#']) || entry.ends_with(':') {
+        return Err(given.instead_of(expected));
     }
     let text = format!("{}://{entry}", scheme.as_str());
-    let url = address::relay_origin(&Given::Variable(&text)).map_err(|fault| match fault {
-        Fault::Unexpected { expected, .. } if expected.starts_with("the address") => {
-            Fault::expected(expected, quoted(entry))
-        }
-        _ => refused(),
-    })?;
+    let url = address::origin(&Given::Variable(&text)).map_err(|_| given.instead_of(expected))?;
+    let url = address::of_server(url, &given)?;
     let name = relay_name(&Given::Variable(&entry.to_ascii_lowercase()))?;
     Ok(plain(name, public_of(&url, entry), url))
 }
@@ -130,7 +126,7 @@ fn public_of(url: &Origin, entry: &str) -> Vec<Origin> {
     }
     let has_port = entry
         .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'));
+        .is_some_and(|(_, port)| !port.ends_with(']'));
     let https = Origin {
         scheme: Scheme::Https,
         host: url.host.clone(),

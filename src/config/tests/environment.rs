@@ -224,3 +224,21 @@ fn every_scalar_of_a_section_has_its_variable() {
         "https://radio.example.com"
     );
 }
+
+#[test]
+fn an_ipv6_relay_without_port_is_public_by_the_default_ports() {
+    let loaded = good("", &[("ICECAST_RELAYS", "[2001:DB8::1]")]);
+    let relay = &loaded.config.relays[0].relay;
+    let ports: Vec<_> = relay.public.iter().map(|origin| origin.port).collect();
+    assert_eq!(
+        (relay.name.as_str(), ports),
+        ("[2001:db8::1]", vec![80, 443])
+    );
+}
+
+#[test]
+fn nothing_is_kept_of_the_environment_that_is_not_ours() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let sources = Sources::of_process(None);
+    assert!(!sources.environment.contains_key("CARGO_MANIFEST_DIR"));
+}

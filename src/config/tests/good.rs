@@ -128,3 +128,9 @@ fn a_dotted_key_and_an_inline_table_are_read_like_a_section() {
     let toml = "poll.interval = \"9s\"\nrelay = [{ url = \"http://a\" }]";
     assert_eq!(good(toml, &[]).config.poll.interval, Duration::from_secs(9));
 }
+
+#[test]
+fn a_poll_may_take_a_whole_interval() {
+    let toml = "[poll]\ninterval = \"3s\"\ntimeout = \"3s\"\n[[relay]]\nurl = \"http://a\"";
+    assert_eq!(good(toml, &[]).config.poll.timeout, Duration::from_secs(3));
+}
