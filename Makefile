@@ -1,0 +1,57 @@
+# Two commands do all the set-up on a fresh Debian or Ubuntu with Rust:
+#   make demo   build and run the balancer before an embedded fleet; nothing else is needed
+#   make test   all tests, with real icecast2, ffmpeg and curl
+.PHONY: help demo build test lint unit stories bench deny
+
+# Missing Debian packages are installed; elsewhere the names are told. $(1): program, $(2): package.
+define need
+	@command -v $(1) >/dev/null || { \
+	  echo "$(1) is missing: installing $(2)"; \
+	  command -v apt-get >/dev/null || { echo "install $(2) with this system's package manager and run make again" >&2; exit 1; }; \
+	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(2); }
+endef
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: tools-build
+	cargo build --locked
+	./target/debug/icecast-balancer demo $(DEMO)
+
+build: tools-build
+	cargo build --release --locked
+
+test: lint unit stories
+
+lint: tools-build
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+
+unit: tools-build
+	cargo test --locked --lib --bins
+	cargo test --locked --doc
+	cargo test --locked --test layers
+
+stories: tools-build tools-stories
+	cargo test --locked --test stories
+
+bench: tools-build
+	$(call need,haproxy,haproxy)
+	$(call need,wrk,wrk)
+	bench/redirect/bench.py
+
+# The advisory database comes from the network; without it the rest is still checked.
+deny:
+	cargo deny check bans licenses sources
+	cargo deny check advisories || echo "ADVISORIES SKIPPED: see above"
+
+.PHONY: tools-build tools-stories
+tools-build:
+	$(call need,cmake,cmake)
+	$(call need,cc,build-essential)
+
+tools-stories:
+	$(call need,icecast2,icecast2)
+	$(call need,ffmpeg,ffmpeg)
+	$(call need,curl,curl)
