@@ -53,7 +53,7 @@ impl Express {
         out: &mut String,
     ) -> bool {
         out.clear();
-        if !head.is_get {
+        if !head.is_plain_get {
             return false;
         }
         let (path, query) = match head.target.split_once('?') {

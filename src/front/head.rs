@@ -19,8 +19,8 @@ const FIELD_LIMIT: usize = 100;
 /// What an inspected head says, as far as it matters before Pingora reads it again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// GET; false for HEAD and OPTIONS.
-    pub is_get: bool,
+    /// A GET that expects nothing but an answer; what else there may be is Pingora's to know.
+    pub is_plain_get: bool,
     /// The target in origin-form: graphic ASCII, beginning with `/`.
     pub target: &'a str,
     /// Whether the listener takes another answer on this connection (RFC 9112 9.3).
@@ -77,7 +77,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         return Err(Refusal::Method);
     }
     Ok(Head {
-        is_get: request.method == Some("GET"),
+        is_plain_get: request.method == Some("GET") && !fields.has_expectation,
         target,
         keeps_alive: fields.persistence.unwrap_or(is_http11),
         forwarded_proto: fields.forwarded_proto,
@@ -106,6 +106,7 @@ fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
 struct Fields<'a> {
     has_host: bool,
     has_length: bool,
+    has_expectation: bool,
     /// What `Connection` asks for; `None` when it does not say.
     persistence: Option<bool>,
     forwarded_proto: Option<&'a [u8]>,
@@ -117,7 +118,7 @@ impl<'a> Fields<'a> {
         for field in fields {
             // The names' lengths tell most fields apart at once.
             match field.name.len() {
-                4 | 10 | 14 | 17 => known.note(field)?,
+                4 | 6 | 10 | 14 | 17 => known.note(field)?,
                 _ => {}
             }
         }
@@ -141,6 +142,8 @@ impl<'a> Fields<'a> {
             return Err(Refusal::BadRequest("Transfer-Encoding is not taken here"));
         } else if is("connection") {
             self.persistence = persistence(field.value).or(self.persistence);
+        } else if is("expect") {
+            self.has_expectation = true;
         } else if is("x-forwarded-proto") {
             self.forwarded_proto = Some(field.value);
         }

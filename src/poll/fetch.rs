@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 
 use super::Target;
 use super::dialect::Dialect;
+use super::overhear::overhear;
 use super::resolve::{BookResolver, NotInBook};
 use crate::discovery::AddressBook;
 
@@ -46,6 +47,9 @@ pub(super) enum FetchError {
     /// Something answered, but not HTTP, or nothing at all before it closed.
     #[error("expected an HTTP answer")]
     NotHttp(#[source] reqwest::Error),
+    /// Something spoke before it was asked.
+    #[error("expected an HTTP answer after the request, found one before it")]
+    Unasked(#[source] reqwest::Error),
     /// The body has more than 1 MiB.
     #[error("expected a page of at most {BODY_LIMIT_BYTES} bytes")]
     TooLarge,
@@ -56,7 +60,10 @@ pub(super) enum FetchError {
 
 /// The HTTP client of all polls.
 #[derive(Debug)]
-pub(super) struct Fetcher(Client);
+pub(super) struct Fetcher {
+    client: Client,
+    book: AddressBook,
+}
 
 impl Fetcher {
     /// A client without redirects, proxies, retries and kept connections.
@@ -69,9 +76,9 @@ impl Fetcher {
             .no_proxy()
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
-            .dns_resolver(BookResolver(book))
+            .dns_resolver(BookResolver(book.clone()))
             .build()?;
-        Ok(Self(client))
+        Ok(Self { client, book })
     }
 
     /// Asks `target` for the page of `dialect`.
@@ -84,15 +91,26 @@ impl Fetcher {
         dialect: Dialect,
         deadline: Instant,
     ) -> Result<Answer, FetchError> {
-        let request = self.request(target, dialect);
-        tokio::time::timeout_at(deadline.into(), exchange(request))
+        let exchange = self.exchange(target, dialect);
+        tokio::time::timeout_at(deadline.into(), exchange)
             .await
             .unwrap_or(Err(FetchError::TimedOut))
     }
 
+    async fn exchange(&self, target: &Target, dialect: Dialect) -> Result<Answer, FetchError> {
+        let sent = self.request(target, dialect).send().await;
+        match sent.map_err(FetchError::before_the_head) {
+            Ok(response) => read(response).await,
+            Err(error @ FetchError::Unasked(_)) => {
+                overhear(&target.url, &self.book).await.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn request(&self, target: &Target, dialect: Dialect) -> RequestBuilder {
         let request = self
-            .0
+            .client
             .get(format!("{}{}", target.url, dialect.page()))
             .header(USER_AGENT, dialect.user_agent())
             .header(ACCEPT_ENCODING, "identity")
@@ -107,8 +125,7 @@ impl Fetcher {
     }
 }
 
-async fn exchange(request: RequestBuilder) -> Result<Answer, FetchError> {
-    let response = request.send().await.map_err(FetchError::before_the_head)?;
+async fn read(response: Response) -> Result<Answer, FetchError> {
     let status = response.status();
     let body = if status == StatusCode::OK {
         page(response).await?
@@ -159,10 +176,16 @@ impl FetchError {
         }
         match find::<io::Error>(&error) {
             Some(cause) if cause.kind() == io::ErrorKind::ConnectionRefused => Self::Refused,
+            None if spoke_first(&error) => Self::Unasked(error),
             None if !error.is_connect() && !error.is_builder() => Self::NotHttp(error),
             _ => Self::Broken(error),
         }
     }
+}
+
+/// Whether hyper found bytes on the connection before it had sent the request. Its error has no other mark than its words.
+fn spoke_first(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| cause.to_string().contains("received unexpected message"))
 }
 
 /// The first cause of this type, however deep.

@@ -124,9 +124,10 @@ fn failure(error: &FetchError) -> (PollOutcome, Hint) {
             (PollOutcome::Unreadable(fault), Hint::NotThisDialect)
         }
         FetchError::NotHttp(_) => (PollOutcome::Failed(fault), Hint::NotThisDialect),
-        FetchError::NotInBook(_) | FetchError::TimedOut | FetchError::Broken(_) => {
-            (PollOutcome::Failed(fault), Hint::Settled)
-        }
+        FetchError::NotInBook(_)
+        | FetchError::TimedOut
+        | FetchError::Broken(_)
+        | FetchError::Unasked(_) => (PollOutcome::Failed(fault), Hint::Settled),
     }
 }
 

@@ -11,6 +11,7 @@ mod judge;
 mod known;
 mod lenient;
 mod loose;
+mod overhear;
 mod resolve;
 mod shoutcast1;
 mod shoutcast2;

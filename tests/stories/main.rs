@@ -19,3 +19,4 @@ mod mounts;
 mod players;
 mod redirect;
 mod stage;
+mod vectors;

@@ -1,11 +1,9 @@
 //! Every captured document gives the counts, mounts and kinds that the server meant.
 
-use super::super::{Unreadable, admin_stats, shoutcast1, shoutcast2, status_json};
-use super::{data, names_in, shown};
-use crate::fleet::Report;
+use super::super::{admin_stats, shoutcast1, shoutcast2, status_json};
+use super::{Parser, data, names_in, shown};
 
 type Table = &'static [(&'static str, &'static str)];
-type Parser = fn(&[u8]) -> Result<Report, Unreadable>;
 
 const IDLE_FIVE: &str =
     "0: idle /flac.oga 0, idle /live.aac 0, idle /live.mp3 0, idle /live.ogg 0, idle /live.opus 0";

@@ -2,23 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use proptest::prelude::*;
-
 use super::super::{Unreadable, admin_stats, shoutcast1, shoutcast2, status_json};
-use super::{data, shown};
-use crate::fleet::Report;
+use super::{Parser, data, shown};
 
-const PARSERS: [fn(&[u8]) -> Result<Report, Unreadable>; 4] = [
+pub const PARSERS: [Parser; 4] = [
     admin_stats::parse,
     status_json::parse,
     shoutcast1::parse,
     shoutcast2::parse,
 ];
 
-/// A debug build reads some megabytes in a second; quadratic work on 1 MiB takes minutes.
+/// A quarter of the largest page, for the test's own haste.
+const BULK_BYTES: usize = 256 * 1024;
+
+/// A debug build takes a tenth of a second at most; quadratic work on that much takes minutes.
 const LINEAR: Duration = Duration::from_secs(10);
 
-fn survive(body: &[u8]) {
+pub fn survive(body: &[u8]) {
     for parse in PARSERS {
         let _ = parse(body);
     }
@@ -106,7 +106,7 @@ fn ten_thousand_mounts_are_read_and_no_more() {
 }
 
 #[test]
-fn a_megabyte_of_anything_is_read_in_linear_time() {
+fn any_bulk_is_read_in_linear_time() {
     let head = r#"{"icestats":{"source":{"listenurl":"http://a/x","title":"#;
     for filling in [
         "\u{1}",
@@ -141,7 +141,7 @@ fn a_megabyte_of_anything_is_read_in_linear_time() {
         "<a>",
         "</a>",
     ] {
-        let filler = filling.repeat(1024 * 1024 / filling.len());
+        let filler = filling.repeat(BULK_BYTES / filling.len());
         let element = format!("<icestats><source {filler}");
         let text = format!("<icestats><source mount='/x'><title>{filler}");
         let documents = [
@@ -252,62 +252,4 @@ fn entities_of_a_dtd_are_not_expanded() {
     );
     let report = admin_stats::parse(body.as_bytes()).unwrap();
     assert_eq!(report.mounts[0].title.as_deref(), Some("1 & 2 <> &"));
-}
-
-/// A title as Icecast 2.4.4 writes it: bare if it looks like a number, else in quotes, control characters raw.
-fn as_icecast_writes(title: &str) -> String {
-    if title.trim().is_empty() {
-        return "null".to_owned();
-    }
-    if title.chars().all(|c| "-+0123456789.eE \t".contains(c)) {
-        return title.to_owned();
-    }
-    let escaped: String = title
-        .chars()
-        .map(|c| match c {
-            '"' | '\\' => format!("\\{c}"),
-            '\n' => "\\n".to_owned(),
-            '\r' => "\\r".to_owned(),
-            '\t' => "\\t".to_owned(),
-            c => c.to_string(),
-        })
-        .collect();
-    format!("\"{escaped}\"")
-}
-
-proptest! {
-    #[test]
-    fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..400)) {
-        survive(&body);
-    }
-
-    #[test]
-    fn arbitrary_pieces_of_documents_never_panic(pieces in proptest::collection::vec(
-        proptest::sample::select(vec![
-            "{\"icestats\":", "\"source\":", "{", "}", "[", "]", ":", ",", "\"", "\\", "null", "-", "1e9", "\"listeners\":",
-            "<icestats>", "</icestats>", "<source mount=\"/x\">", "</source>", "<listeners>", "<body>", "</body>", "1,1,", "&", ";",
-        ]), 0..40)) {
-        survive(pieces.concat().as_bytes());
-    }
-
-    #[test]
-    fn arbitrary_titles_keep_the_count(title in prop_oneof![any::<String>(), "[-+0-9.eE \t]{0,6}", "[\\PC\u{0}-\u{1f}\"\\\\,:{}]{0,20}"]) {
-        let written = as_icecast_writes(&title);
-        let body = format!(
-            r#"{{"icestats":{{"source":[{{"listeners":41,"listenurl":"http://a/x","stream_start":"x","title":{written},"dummy":null}},{{"listeners":1,"listenurl":"http://a/y","dummy":null}}]}}}}"#
-        );
-        prop_assert_eq!(shown(status_json::parse(body.as_bytes())), "42: running /x 41, virtual /y 1");
-    }
-
-    #[test]
-    fn bytes_put_anywhere_into_a_document_never_panic(
-        at in 0usize..1000, bytes in proptest::collection::vec(any::<u8>(), 0..20)
-    ) {
-        for file in ["status-json/2.4.4-two-sources-array.json", "admin/stats-one-source.xml", "shoutcast/v2-statistics.json", "shoutcast/v1-7.html"] {
-            let mut document = data(file);
-            let at = at % document.len();
-            document.splice(at..at, bytes.iter().copied());
-            survive(&document);
-        }
-    }
 }

@@ -1,9 +1,12 @@
 //! Tests of polling: captured documents, hostile documents, hostile servers, unknown servers.
 
+mod asking;
 mod fetching;
 mod finding;
 mod fixtures;
+mod full;
 mod hostile;
+mod laws;
 mod server;
 
 use std::fs;
@@ -11,6 +14,9 @@ use std::path::Path;
 
 use super::Unreadable;
 use crate::fleet::{MountKind, Report};
+
+/// A dialect's reader.
+type Parser = fn(&[u8]) -> Result<Report, Unreadable>;
 
 /// A file of tests/data.
 fn data(path: &str) -> Vec<u8> {
