@@ -40,6 +40,7 @@ bench: tools-build
 	$(call need,haproxy,haproxy)
 	$(call need,wrk,wrk)
 	bench/redirect/bench.py
+	bench/balance/bench.py
 
 # The advisory database comes from the network; without it the rest is still checked.
 deny:

@@ -4,7 +4,7 @@
 Run: bench/redirect/bench.py [ROUNDS] [SECONDS]   (needs: haproxy wrk python3; builds the release binary)
 Rounds alternate between the two, so a noisy machine is noisy for both; medians and their ratio are printed.
 """
-import os, pathlib, re, statistics, subprocess, sys, time, urllib.request
+import json, os, pathlib, re, statistics, subprocess, sys, time, urllib.request
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -12,7 +12,7 @@ ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 7
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 TICK = os.sysconf("SC_CLK_TCK")
 RELAYS = ",".join(f"127.0.0.{n}:18000" for n in range(11, 15))
-MOUNT = "/one.mp3"
+MOUNT = "/live.mp3"
 
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -37,22 +37,19 @@ def wait_for(url):
     sys.exit(f"{url} did not come up")
 
 def main():
-    global MOUNT
     subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT, check=True)
     env = dict(os.environ, ICECAST_RELAYS=RELAYS, PORT="18080", BALANCER__THREADS="1", BALANCER__ADMIN__BIND="127.0.0.1:18081", BALANCER__LOG__LEVEL="error")
-    relays = subprocess.Popen([sys.executable, HERE / "relays.py", "18000"])
+    relays = subprocess.Popen([sys.executable, HERE.parent / "relays.py", "18000", *(f"127.0.0.{n}" for n in range(11, 15))])
     started = [relays]
     try:
         ours = subprocess.Popen([ROOT / "target/release/icecast-balancer"], env=env)
         started.append(ours)
         haproxy = subprocess.Popen(["haproxy", "-db", "-f", HERE / "haproxy.cfg"])
         started.append(haproxy)
-        import json
         status = json.loads(wait_for("http://127.0.0.1:18081/status"))
         while not status["mounts"]:
             time.sleep(0.2)
             status = json.loads(wait_for("http://127.0.0.1:18081/status"))
-        MOUNT = status["mounts"][0]["path"]
         print(f"{'':16}{'icecast-balancer':>18}{'HAProxy':>12}   us CPU per request; median of {ROUNDS} rounds of {SECONDS} s")
         for name, fresh in [("keep-alive", False), ("new connection", True)]:
             costs = {18080: [], 18090: []}

@@ -21,12 +21,18 @@ use crate::fleet::{Health, HealthChange, PollFault, RelayId, SharedFleet};
 /// The part of the interval over which polls are spread.
 const JITTER: f64 = 0.1;
 
+/// A relay whose poll brought no report is asked again after this time, however long the interval: after a restart of the
+/// whole site nobody wants to wait a minute for the first listener.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Polls each relay once per pulse and applies what it reports.
 pub struct RelayCheck {
     fleet: SharedFleet,
     poller: Arc<Poller>,
     relays: Vec<Arc<Polling>>,
     jitter: Duration,
+    /// The pause before a relay is asked again; `None` when the interval is short enough.
+    again: Option<Duration>,
 }
 
 /// One relay's polling.
@@ -70,6 +76,7 @@ impl RelayCheck {
             poller: Arc::new(poller),
             relays: relays.collect(),
             jitter: interval.mul_f64(JITTER),
+            again: (AGAIN < interval).then_some(AGAIN),
         }
     }
 
@@ -83,22 +90,13 @@ impl RelayCheck {
         }
         let turn = Turn(polling);
         let delay = self.delay(&turn.0);
-        let (fleet, poller) = (self.fleet.clone(), self.poller.clone());
+        let (fleet, poller, again) = (self.fleet.clone(), self.poller.clone(), self.again);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            let polled = poller.poll(&turn.0.target).await;
-            let now = Instant::now();
-            let news = {
-                let mut fleet = fleet.lock();
-                let before = fault_of(&fleet, id);
-                let change = fleet.apply(id, polled, now);
-                News {
-                    change,
-                    before,
-                    after: fault_of(&fleet, id),
-                }
-            };
-            news.log(&turn.0.target.name);
+            while poll(&fleet, &poller, id, &turn.0.target).await == Verdict::Fault {
+                let Some(pause) = again else { return };
+                tokio::time::sleep(pause).await;
+            }
         });
     }
 
@@ -109,6 +107,34 @@ impl RelayCheck {
         } else {
             Duration::ZERO
         }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    Report,
+    Fault,
+}
+
+/// Polls a relay once, applies what came of it, and logs what that changed.
+async fn poll(fleet: &SharedFleet, poller: &Poller, id: RelayId, target: &Target) -> Verdict {
+    let polled = poller.poll(target).await;
+    let now = Instant::now();
+    let news = {
+        let mut fleet = fleet.lock();
+        let before = fault_of(&fleet, id);
+        let change = fleet.apply(id, polled, now);
+        News {
+            change,
+            before,
+            after: fault_of(&fleet, id),
+        }
+    };
+    news.log(&target.name);
+    if news.after.is_none() {
+        Verdict::Report
+    } else {
+        Verdict::Fault
     }
 }
 

@@ -7,7 +7,7 @@ fn a_mount_on_one_relay_sends_everybody_there() {
     let both = Relay::of_mount("/live.mp3").and_mount("/jazz.mp3");
     let fleet = Fleet::made_of([Relay::of_mount("/live.mp3"), both])
         .carrying_all(&["/live.mp3", "/jazz.mp3"]);
-    let balancer = Balancer::in_front_of(&fleet);
+    let balancer = Balancer::polling_every(10, &fleet);
 
     assert_eq!(
         fleet.shares(&balancer.tune_in_times(10, "/jazz.mp3")),
@@ -73,7 +73,7 @@ fn a_mount_that_plays_is_preferred_to_one_asleep() {
 
 #[test]
 fn a_mount_goes_by_each_relay_s_own_name_for_it() {
-    let renamed = Relay::of_mount("/live.mp3").as_local("/different.mp3");
+    let renamed = Relay::of_mount("/live.mp3").called("/different.mp3");
     let fleet = Fleet::made_of([renamed, Relay::of_everything()]).carrying("/live.mp3");
     let map = "mounts = { \"/live.mp3\" = \"/different.mp3\" }";
     let balancer = Balancer::with_config(&ConfigText::of(&fleet).with_relay(1, map));

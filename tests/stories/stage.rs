@@ -59,8 +59,19 @@ fn relays_die_hang_and_come_back() {
 }
 
 #[test]
+fn a_relay_that_hangs_at_its_start_is_started_again() {
+    let fleet = Fleet::of(1).carrying("/live.mp3");
+
+    fleet.relay(1).freeze();
+    fleet.relay(1).wait_until_it_carries_all();
+
+    let listener = Listener::tuned_in(fleet.relay(1).address(), "/live.mp3").unwrap();
+    assert_eq!(listener.status(), 200);
+}
+
+#[test]
 fn mounts_are_renamed_asleep_or_hidden_as_planned() {
-    let renamed = Relay::of_mount("/live.mp3").as_local("/different.mp3");
+    let renamed = Relay::of_mount("/live.mp3").called("/different.mp3");
     let asleep = Relay::of_mount("/live.mp3").on_demand();
     let secret = Relay::of_mount("/live.mp3").hidden();
     let fleet = Fleet::made_of([renamed, asleep, secret]).carrying("/live.mp3");

@@ -192,9 +192,9 @@ impl Balancer {
             .expect("the operator gets an answer")
     }
 
-    /// Its resident memory, in bytes.
-    pub fn resident_bytes(&self) -> u64 {
-        process::resident_bytes(self.process.borrow().id())
+    /// The most memory that it ever had resident, in bytes.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        process::peak_resident_bytes(self.process.borrow().id())
     }
 }
 

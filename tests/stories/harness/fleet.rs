@@ -86,9 +86,9 @@ impl FleetPlan {
         let sources = mounts.iter().map(feed).collect();
         wait_until_fed(&master, mounts);
         let relays = start_relays(&self.0, &master, mounts);
-        relays
-            .iter()
-            .for_each(RunningRelay::wait_until_it_carries_all);
+        for relay in &relays {
+            relay.wait_until_it_carries_all();
+        }
         Fleet {
             relays,
             _sources: sources,

@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone)]
 pub struct Question {
     head: String,
+    patience: Duration,
 }
 
 impl Question {
@@ -25,7 +26,10 @@ impl Question {
     /// Any method, in HTTP/1.1.
     pub fn new(method: &str, target: &str) -> Self {
         let head = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
-        Self { head }
+        Self {
+            head,
+            patience: PATIENCE,
+        }
     }
 
     /// With one more header.
@@ -34,10 +38,16 @@ impl Question {
         self
     }
 
+    /// Waits no longer than that for the answer.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Sends it, and returns the connection with the answer under way on it.
     pub fn send_to(&self, server: SocketAddr) -> io::Result<TcpStream> {
-        let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        let mut socket = TcpStream::connect_timeout(&server, self.patience)?;
+        socket.set_read_timeout(Some(self.patience))?;
         let request = format!("{}Host: {server}\r\n\r\n", self.head);
         socket.write_all(request.as_bytes())?;
         Ok(socket)
@@ -46,7 +56,7 @@ impl Question {
     /// Sends it and reads the whole answer.
     ///
     /// # Errors
-    /// When the server cannot be reached or gives no whole answer within eight seconds.
+    /// When the server cannot be reached or gives no whole answer in time.
     pub fn ask(&self, server: SocketAddr) -> io::Result<Answer> {
         Asked(self.send_to(server)?).answer()
     }

@@ -82,12 +82,12 @@ fn we_are_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// The program's resident memory, in bytes.
-pub fn resident_bytes(process_id: u32) -> u64 {
+/// The most memory that the program ever had resident, in bytes.
+pub fn peak_resident_bytes(process_id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmRSS:"))
+        .find(|line| line.starts_with("VmHWM:"))
         .unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024

@@ -50,7 +50,7 @@ impl Relay {
     }
 
     /// Calls the mount something else (`<local-mount>`).
-    pub fn as_local(mut self, local: &str) -> Self {
+    pub fn called(mut self, local: &str) -> Self {
         self.last().local = local.to_owned();
         self
     }
@@ -154,11 +154,14 @@ impl RunningRelay {
     /// Waits until every mount of its plan is there and, where it is not hidden, on the public status page.
     #[track_caller]
     pub fn wait_until_it_carries_all(&self) {
-        self.icecast.wait_until_up();
-        for (mount, running) in &self.promised {
-            let what = format!("{} carries {mount}", self.name());
-            eventually(seconds(15), &what, || self.carries(mount, *running));
-        }
+        let what = format!("carries {:?}", self.promised);
+        self.icecast.wait_until(&what, || self.carries_all());
+    }
+
+    fn carries_all(&self) -> bool {
+        self.promised
+            .iter()
+            .all(|(mount, running)| self.carries(mount, *running))
     }
 
     fn carries(&self, mount: &str, running: bool) -> bool {

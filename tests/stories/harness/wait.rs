@@ -18,26 +18,33 @@ pub fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Waits until `holds` says true, and returns how long that took.
+/// Waits until `holds` says true; fails when it does not in time.
 #[track_caller]
-pub fn eventually(within: Duration, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
-    let began = Instant::now();
-    eventually_some(within, what, || holds().then_some(()));
-    began.elapsed()
+pub fn eventually(limit: Duration, what: &str, holds: impl FnMut() -> bool) {
+    assert!(within(limit, holds), "waited {limit:?} in vain: {what}");
 }
 
-/// Waits until `found` has something, and returns it.
-#[track_caller]
-pub fn eventually_some<T>(within: Duration, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + within;
+/// Waits until `holds` says true; returns whether it did in time.
+pub fn within(limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     loop {
-        if let Some(value) = found() {
-            return value;
+        if holds() {
+            return true;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {within:?} in vain: {what}"
-        );
+        if Instant::now() >= deadline {
+            return false;
+        }
         thread::sleep(BETWEEN_TRIES);
     }
+}
+
+/// Waits until `found` has something, and returns it; fails when it has not in time.
+#[track_caller]
+pub fn eventually_some<T>(limit: Duration, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let mut value = None;
+    eventually(limit, what, || {
+        value = found();
+        value.is_some()
+    });
+    value.expect("it was found")
 }

@@ -1,7 +1,10 @@
-"""Four relays' status pages on 127.0.0.11 to .14, from a captured document: all that a redirect needs of a relay."""
+"""Status pages of relays, from a captured document: all that a redirect needs of a relay.
+
+Run: bench/relays.py PORT ADDRESS...
+"""
 import http.server, pathlib, sys, threading
 
-page = (pathlib.Path(__file__).parents[2] / "tests/data/status-json/2.4.4-one-source-object.json").read_bytes()
+page = (pathlib.Path(__file__).parents[1] / "tests/data/status-json/2.4.4-one-source-object.json").read_bytes()
 
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -16,7 +19,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         pass
 
 port = int(sys.argv[1])
-servers = [http.server.ThreadingHTTPServer((f"127.0.0.{n}", port), Page) for n in range(11, 15)]
+servers = [http.server.ThreadingHTTPServer((address, port), Page) for address in sys.argv[2:]]
 for server in servers[1:]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 servers[0].serve_forever()
