@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use ipnet::IpNet;
 use log::{info, warn};
-use pingora::listeners::ListenerConfig;
+use pingora::listeners::{ListenerConfig, TcpSocketOptions};
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
@@ -191,13 +191,25 @@ fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts) -> Service<Gate>
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match bind {
-            Bind::Tcp(address) => ListenerConfig::tcp(address.to_string()),
+            Bind::Tcp(address) => ListenerConfig::tcp(address.to_string())
+                .tcp_socket_options(options(*address, config)),
             Bind::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
         };
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.
         service.add_listener(listener.l4_buffer(L4BufferSettings::default().read(0)));
     }
     service
+}
+
+/// `[::]` takes IPv4 too, as everywhere on Linux, unless an IPv4 bind of the same port is there for that.
+fn options(address: SocketAddr, config: &Config) -> TcpSocketOptions {
+    let has_twin = config.binds.iter().any(|bind| match bind {
+        Bind::Tcp(other) => other.is_ipv4() && other.port() == address.port(),
+        Bind::Unix(_) => false,
+    });
+    let mut options = TcpSocketOptions::default();
+    options.ipv6_only = address.is_ipv6().then_some(has_twin);
+    options
 }
 
 fn admin(bind: SocketAddr, fleet: SharedFleet, tally: Arc<Tally>) -> Service<AdminPages> {

@@ -1,5 +1,11 @@
 //! The house's one rule: a lower room never knows a higher one. Reads the `use crate::` lines of `src`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy takes only #[test] functions for tests"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,12 @@ use tokio::time::timeout;
 const BURST_BYTES: usize = 64_400;
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Waits for `what`, but not for ever.
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    let done = timeout(DEADLINE, what).await;
+    done.expect("it took longer than 10 s")
+}
+
 async fn relays() -> (OnAir, DemoRelay, DemoRelay) {
     let on_air = put_on_air(1).unwrap();
     let first = DemoRelay::start("relay1", on_air.feed.clone()).await;
@@ -24,7 +30,7 @@ async fn ask(relay: &DemoRelay, request: &str) -> (TcpStream, Head) {
     let mut stream = TcpStream::connect(relay.address()).await.unwrap();
     let request = format!("{request}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let head = read_head(&mut stream).await.unwrap();
+    let head = within(read_head(&mut stream)).await.unwrap();
     (stream, head)
 }
 
@@ -37,15 +43,14 @@ async fn body(stream: &mut TcpStream, head: Head, bytes: usize) -> Vec<u8> {
     let mut body = head.rest;
     let missing = bytes.saturating_sub(body.len());
     let mut more = vec![0; missing];
-    let read = timeout(DEADLINE, stream.read_exact(&mut more)).await;
-    read.unwrap().unwrap();
+    within(stream.read_exact(&mut more)).await.unwrap();
     body.append(&mut more);
     body
 }
 
 async fn whole(relay: &DemoRelay, request: &str) -> String {
     let (mut stream, mut head) = ask(relay, request).await;
-    stream.read_to_end(&mut head.rest).await.unwrap();
+    within(stream.read_to_end(&mut head.rest)).await.unwrap();
     format!("{}\n\n{}", head.text, String::from_utf8_lossy(&head.rest))
 }
 
@@ -68,12 +73,12 @@ async fn a_listener_gets_the_burst_at_once_and_then_real_time() {
     assert_eq!(head.value("icy-metaint"), None);
     body(&mut stream, head, BURST_BYTES).await;
     let burst_took = start.elapsed();
-    assert!(burst_took < Duration::from_millis(700), "{burst_took:?}");
+    assert!(burst_took < Duration::from_millis(1500), "{burst_took:?}");
 
     let mut two_seconds = vec![0; 32_000];
-    stream.read_exact(&mut two_seconds).await.unwrap();
+    within(stream.read_exact(&mut two_seconds)).await.unwrap();
     let took = start.elapsed();
-    let expected = Duration::from_millis(1700)..Duration::from_millis(3000);
+    let expected = Duration::from_millis(1700)..Duration::from_millis(3500);
     assert!(expected.contains(&took), "2 s of audio took {took:?}");
 }
 
@@ -124,6 +129,16 @@ async fn the_status_page_counts_who_is_there() {
     assert_eq!(counts(&other).await, (0, 0));
 }
 
+#[tokio::test]
+async fn a_listener_who_leaves_while_nothing_is_sent_is_no_longer_counted() {
+    let (_publisher, feed) = feed();
+    let relay = DemoRelay::start("relay1", feed).await.unwrap();
+    let (stream, _) = tune_in(&relay).await;
+    assert_eq!(relay.listeners(), 1);
+    drop(stream);
+    eventually(async || relay.listeners() == 0).await;
+}
+
 /// Listeners and their peak, as the status page says.
 async fn counts(relay: &DemoRelay) -> (u64, u64) {
     let answer = whole(relay, "GET /status-json.xsl HTTP/1.0").await;
@@ -154,7 +169,7 @@ async fn what_is_no_stream_is_answered_as_icecast_does() {
         .await
         .unwrap();
     let mut answer = Vec::new();
-    options.read_to_end(&mut answer).await.unwrap();
+    within(options.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(answer, b"");
 }
 
@@ -164,7 +179,9 @@ async fn a_silent_connection_is_closed_after_ten_seconds() {
     let relay = DemoRelay::start("relay1", feed).await.unwrap();
     let mut silent = TcpStream::connect(relay.address()).await.unwrap();
     let start = tokio::time::Instant::now();
-    assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
+    let mut nothing = [0; 1];
+    let closed = timeout(6 * DEADLINE, silent.read(&mut nothing)).await;
+    assert_eq!(closed.unwrap().unwrap(), 0);
     assert_eq!(start.elapsed().as_secs(), 10);
 }
 
@@ -186,7 +203,7 @@ async fn a_listener_who_does_not_read_is_dropped_and_others_hear_all() {
         sent += 1400;
         assert!(sent < 100_000_000, "never dropped");
         let mut block = vec![0; sent - heard];
-        good.read_exact(&mut block).await.unwrap();
+        within(good.read_exact(&mut block)).await.unwrap();
         heard = sent;
     }
     assert_eq!((relay.listeners(), heard), (1, sent));
@@ -198,8 +215,8 @@ async fn a_killed_relay_breaks_off_and_comes_back_on_its_port() {
     let (_on_air, mut relay, _) = relays().await;
     let (mut stream, mut head) = tune_in(&relay).await;
     relay.kill().await;
-    let ended = timeout(DEADLINE, stream.read_to_end(&mut head.rest)).await;
-    assert!(ended.is_ok(), "the stream went on");
+    // Reset or closed, both are an end.
+    let _ = within(stream.read_to_end(&mut head.rest)).await;
     assert!(!relay.is_alive());
     assert_eq!(relay.listeners(), 0);
     let refused = TcpStream::connect(relay.address()).await.unwrap_err();
@@ -223,6 +240,6 @@ async fn the_programme_s_end_closes_the_stream_with_its_last_byte() {
         title: "".into(),
     });
     drop(publisher);
-    stream.read_to_end(&mut head.rest).await.unwrap();
+    within(stream.read_to_end(&mut head.rest)).await.unwrap();
     assert_eq!(head.rest, b"last");
 }
