@@ -15,6 +15,7 @@ MOUNT = "/live.mp3"
 def running(*command, **kwargs):
     process = subprocess.Popen(command, **kwargs)
     try:
+        assert process.poll() is None, "the balancer ended"
         yield process
     finally:
         process.send_signal(signal.SIGCONT)
@@ -40,6 +41,7 @@ def balancer(interval, timeout):
             time.sleep(0.1)
         else:
             sys.exit("the relays did not come up")
+        assert process.poll() is None, "the balancer ended"
         yield process
 
 def tune_in(connection):
