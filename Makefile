@@ -41,6 +41,7 @@ bench: tools-build
 	$(call need,wrk,wrk)
 	bench/redirect/bench.py
 	bench/balance/bench.py
+	cargo bench --locked --bench select
 
 # The advisory database comes from the network; without it the rest is still checked.
 deny:

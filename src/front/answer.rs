@@ -14,6 +14,11 @@ use super::refuse::Refusal;
 /// What the `Server` field says: constant, without a version.
 pub const SERVER_NAME: &str = "icecast-balancer";
 
+/// What a person who looks at a redirect reads.
+pub const REDIRECT_BODY: &str = "The stream is at the address in Location.\n";
+/// Its MIME type.
+pub const REDIRECT_TYPE: &str = "text/plain; charset=utf-8";
+
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// What a web player may send and read: the ICY fields are not among those that CORS lets through by itself.
@@ -25,9 +30,9 @@ const RESPONSE_FIELDS: &str = "icy-br, icy-description, icy-genre, icy-metaint, 
 /// # Errors
 /// The listener hung up, or `url` is no header value.
 pub async fn send_redirect(session: &mut Session, status: u16, url: &str) -> Result<()> {
-    let mut head = head(status, None, 0)?;
+    let mut head = head(status, Some(REDIRECT_TYPE), REDIRECT_BODY.len())?;
     head.insert_header("Location", url)?;
-    session.write_response_header(Box::new(head), true).await
+    send(session, head, REDIRECT_BODY.to_owned()).await
 }
 
 /// A page: its status, type and text.

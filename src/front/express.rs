@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{Method, StatusCode};
 use ipnet::IpNet;
 
-use super::answer::SERVER_NAME;
+use super::answer::{REDIRECT_BODY, REDIRECT_TYPE, SERVER_NAME};
 use super::ask::Ask;
 use super::desk::Desk;
 use super::head::Head;
@@ -35,8 +35,9 @@ impl Express {
             .and_then(|s| s.canonical_reason());
         let reason = reason.unwrap_or_default();
         let prefix = format!(
-            "HTTP/1.1 {status} {reason}\r\nServer: {SERVER_NAME}\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\
-             Access-Control-Allow-Origin: *\r\nDate: "
+            "HTTP/1.1 {status} {reason}\r\nServer: {SERVER_NAME}\r\nContent-Type: {REDIRECT_TYPE}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+             Access-Control-Allow-Origin: *\r\nDate: ",
+            REDIRECT_BODY.len()
         );
         Self {
             desk,
@@ -78,6 +79,7 @@ impl Express {
             return false;
         }
         out.push_str("\r\n\r\n");
+        out.push_str(REDIRECT_BODY);
         true
     }
 }

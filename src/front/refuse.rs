@@ -100,6 +100,8 @@ impl Refusal {
         match self {
             Self::Starting => Some("2"),
             Self::Full | Self::Unavailable => Some("5"),
+            // Only an operator can change that.
+            Self::NoHttps => Some("60"),
             _ => None,
         }
     }
