@@ -151,10 +151,8 @@ impl Page {
 impl Source {
     /// A source with its mount's name, which is written as it is, not percent-encoded.
     fn of(tag: &BytesStart<'_>) -> Self {
-        let mut attributes = tag.attributes();
-        // SECURITY: the check for repeated names compares each attribute with all before it.
-        attributes.with_checks(false);
-        let mount = attributes
+        let mount = tag
+            .attributes()
             .flatten()
             .find(|attribute| attribute.key.as_ref() == "mount")
             .and_then(|attribute| {

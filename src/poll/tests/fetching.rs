@@ -155,7 +155,7 @@ async fn a_promise_of_a_gigabyte_is_not_taken_up() {
     let Reply::Say(head) = Reply::http("200 OK", "Content-Length: 1073741824\r\n", "") else {
         panic!("expected Say");
     };
-    let server = Server::always(Reply::Endless(head)).await;
+    let server = Server::always(Reply::SayAndHang(head)).await;
     assert_told(&outcome(&server).await, "unreadable", "1048576 bytes");
 }
 
@@ -167,7 +167,11 @@ async fn a_slow_relay_costs_no_more_than_the_timeout() {
     };
     let silent = "HTTP/1.0 200 OK\r\nContent-Length: 10\r\n\r\n".as_bytes();
     let stuck = [silent, &[b'x'; 9]].concat();
-    for reply in [Reply::Drip(page), Reply::Hang, Reply::Drip(stuck)] {
+    for reply in [
+        Reply::Drip(page),
+        Reply::SayAndHang(Vec::new()),
+        Reply::Drip(stuck),
+    ] {
         let server = Server::always(reply).await;
         let began = Instant::now();
         let polled = poller(timeout)
@@ -196,7 +200,7 @@ async fn a_compressed_page_is_refused() {
 
 #[tokio::test]
 async fn nobody_on_the_port_is_a_refusal() {
-    let server = Server::always(Reply::Hang).await;
+    let server = Server::always(Reply::SayAndHang(Vec::new())).await;
     let target = target(&server, Stats::StatusJson);
     drop(server);
     // The listener closes when its task is dropped, which is soon.
@@ -254,10 +258,10 @@ async fn a_page_that_breaks_off_is_a_failure() {
 
 #[tokio::test]
 async fn a_relay_cannot_write_into_the_log() {
-    let outcome = outcome_of(Reply::page("\"\u{1b}[31m\nroot: all is well\"")).await;
-    let told = told(&outcome);
-    assert!(
-        told.starts_with("unreadable") && !told.contains(char::is_control),
-        "{told}"
-    );
+    // The fault quotes the name of the tag.
+    let page = Reply::page("<icestats></\u{1b}[31mall\u{7}-is-well>");
+    let server = Server::always(page).await;
+    let polled = poller(LONG).poll(&target(&server, Stats::AdminStats)).await;
+    assert_told(&polled.outcome, "unreadable", "[31mall-is-well");
+    assert!(!told(&polled.outcome).contains(char::is_control));
 }

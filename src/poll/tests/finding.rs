@@ -237,6 +237,27 @@ async fn a_starting_icecast_says_so_although_other_pages_are_missing() {
 }
 
 #[tokio::test]
+async fn the_most_telling_fault_is_told_and_of_equals_the_first() {
+    let nonsense = Reply::page("<html>nonsense</html>");
+    let late = Pages::with(V1, nonsense.clone());
+    let both = Pages::with(V1, nonsense.clone());
+    both.set(JSON, nonsense);
+    for (pages, expected) in [
+        (Pages::default(), "failed: /status-json.xsl: 404"),
+        (late, "unreadable: /7.html"),
+        (both, "unreadable: /status-json.xsl"),
+    ] {
+        let server = pages.serve().await;
+        let polled = poller(LONG).poll(&target(&server, Stats::Auto)).await;
+        let told = told(&polled.outcome);
+        assert!(
+            told.starts_with(expected),
+            "expected {expected}, found {told}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn all_pages_together_take_no_longer_than_one_timeout() {
     let timeout = Duration::from_millis(500);
     let asked = Arc::new(AtomicUsize::new(0));

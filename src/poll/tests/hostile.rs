@@ -245,6 +245,34 @@ fn bad_utf8_is_tolerated_in_text() {
 }
 
 #[test]
+fn a_title_cannot_steer_a_terminal() {
+    let json =
+        br#"{"icestats":{"source":{"listenurl":"http://a/x","title":"\u001b[31mred\u0007"}}}"#;
+    let xml =
+        br#"<icestats><source mount="/x"><title>&#27;[31mred&#x7;</title></source></icestats>"#;
+    let v1 = b"<body>1,1,1,1,1,128,\x1b[31mred\x07</body>";
+    for report in [
+        status_json::parse(json),
+        admin_stats::parse(xml),
+        shoutcast1::parse(v1),
+    ] {
+        assert_eq!(report.unwrap().mounts[0].title.as_deref(), Some("[31mred"));
+    }
+}
+
+#[test]
+fn many_attributes_are_read_in_linear_time() {
+    let attributes: String = (0..60_000).map(|n| format!("a{n}='' ")).collect();
+    let document = format!("<icestats><source {attributes}mount='/x'/></icestats>");
+    let began = Instant::now();
+    assert_eq!(
+        shown(admin_stats::parse(document.as_bytes())),
+        "0: virtual /x 0"
+    );
+    assert!(began.elapsed() < LINEAR);
+}
+
+#[test]
 fn entities_of_a_dtd_are_not_expanded() {
     let bomb = r#"<!DOCTYPE x [<!ENTITY a "boom"><!ENTITY b "&a;&a;"><!ENTITY c SYSTEM "file:///etc/passwd">]>"#;
     let body = format!(

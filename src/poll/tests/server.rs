@@ -24,8 +24,8 @@ pub enum Reply {
     Endless(Vec<u8>),
     /// Reads the request, says this byte by byte, each a tenth of a second after the other.
     Drip(Vec<u8>),
-    /// Reads the request and says nothing, but does not close.
-    Hang,
+    /// Reads the request, says this and no more, but does not close.
+    SayAndHang(Vec<u8>),
 }
 
 impl Reply {
@@ -158,7 +158,8 @@ async fn serve(
                 }
             }
         }
-        Reply::Hang => {
+        Reply::SayAndHang(bytes) => {
+            let _ = stream.write_all(&bytes).await;
             // Until the poller hangs up.
             let _ = stream.read_u8().await;
         }
