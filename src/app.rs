@@ -87,12 +87,16 @@ fn announce(config: &Config) {
         .map(|r| r.relay.name.as_str())
         .collect();
     info!(
-        "icecast-balancer {} on {}: redirecting to {} relays ({})",
+        "icecast-balancer {} on {}: redirecting to {}",
         env!("CARGO_PKG_VERSION"),
         binds.join(", "),
-        names.len(),
         names.join(", ")
     );
+    if config.public_url.is_none() {
+        info!(
+            "public_url is not set: playlists name the IP address that the listener connected to"
+        );
+    }
     match config.admin.bind {
         Some(bind) => info!("admin on http://{bind}: /live /ready /status /metrics"),
         None => warn!("the admin bind is off: no readiness, no metrics"),

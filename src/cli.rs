@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Bad flags or a bad configuration (BSD's EX_USAGE, as the Python icecast-balancer answered).
+/// Bad flags or a bad configuration: BSD's EX_USAGE.
 pub const EXIT_USAGE: u8 = 64;
 
 /// The front door of a fleet of Icecast relays: sends each listener to the least-loaded relay that carries the mount.

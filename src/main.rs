@@ -60,7 +60,12 @@ fn check(sources: &Sources) -> ExitCode {
             for notice in notices {
                 println!("note: {notice}");
             }
-            println!("configuration ok: {} relays", config.relays.len());
+            let names: Vec<&str> = config
+                .relays
+                .iter()
+                .map(|r| r.relay.name.as_str())
+                .collect();
+            println!("configuration ok; relays: {}", names.join(", "));
             ExitCode::SUCCESS
         }
         Err(problems) => refuse(&problems),

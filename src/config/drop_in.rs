@@ -72,12 +72,20 @@ fn interval(reader: &mut Reader, setting: Setting) {
     reader.stand_in("poll.interval", Setting { name, text });
 }
 
+/// What `CACHE_TTL=0` becomes: in the Python project it asked the relays at each request.
+const NO_CACHE: Duration = Duration::from_secs(1);
+
 /// Whole milliseconds are finer than any poll needs, and stay short as text.
 fn seconds(given: &Given<'_>) -> Result<Duration, Fault> {
     let parse = |text: &str| {
         let seconds: f64 = text.trim().parse().ok()?;
         let millis = Duration::try_from_secs_f64(seconds).ok()?.as_millis();
-        u64::try_from(millis).ok().map(Duration::from_millis)
+        let interval = Duration::from_millis(u64::try_from(millis).ok()?);
+        Some(if interval.is_zero() {
+            NO_CACHE
+        } else {
+            interval
+        })
     };
     given
         .text()

@@ -61,9 +61,10 @@ impl Reader {
         setting
     }
 
-    /// Takes a variable of the Python project.
+    /// Takes a variable of the Python project; an empty one, as compose's `${X:-}` leaves it, is not set.
     pub(super) fn take_drop_in(&mut self, name: &str) -> Option<Setting> {
-        self.settings.remove(name)
+        let setting = self.settings.remove(name)?;
+        (!setting.text.trim().is_empty()).then_some(setting)
     }
 
     /// Lets a drop-in variable stand over the key with this path, unless the key's own variable does.

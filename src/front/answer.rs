@@ -51,7 +51,10 @@ pub struct Page {
 /// # Errors
 /// The listener hung up.
 pub async fn send_page(session: &mut Session, page: Page) -> Result<()> {
-    let head = head(page.status, Some(page.content_type), page.body.len())?;
+    let mut head = head(page.status, Some(page.content_type), page.body.len())?;
+    if page.status == 503 {
+        head.insert_header("Retry-After", "5")?;
+    }
     send(session, head, page.body).await
 }
 

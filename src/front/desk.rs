@@ -12,7 +12,7 @@ use super::refuse::Refusal;
 use super::tally::Tally;
 use crate::discovery::relay_of;
 use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet};
-use crate::select::{NoRelay, RelayBackends, TuneIn, key_of, why_none};
+use crate::select::{NoRelay, RelayBackends, TuneIn, can_take, key_of, why_none};
 
 /// How long a tune-in waits for the first round of polls after a start, and how often it looks.
 const SURVEY_WAIT: Duration = Duration::from_secs(2);
@@ -178,7 +178,8 @@ impl Desk {
         self.survey().await;
         let fleet = self.fleet.lock();
         let carried = |mount: &str| !fleet.mounts().carriers(mount).is_empty();
-        if carried(tune_in.mount) {
+        let now = Instant::now();
+        if can_take(&fleet, tune_in, now) {
             let told = fleet.describe(tune_in.mount);
             let content_type = told.and_then(|mount| mount.content_type.clone());
             return Ok(Decision::StreamHead(content_type));
@@ -187,7 +188,7 @@ impl Desk {
             Some((mount, kind)) if carried(mount) => {
                 Ok(Decision::StreamHead(Some(kind.content_type().to_owned())))
             }
-            _ => Err(why_none(&fleet, tune_in, &[], Instant::now()).into()),
+            _ => Err(why_none(&fleet, tune_in, &[], now).into()),
         }
     }
 

@@ -145,7 +145,8 @@ impl<'a> Fields<'a> {
         } else if is("expect") {
             self.has_expectation = true;
         } else if is("x-forwarded-proto") {
-            self.forwarded_proto = Some(field.value);
+            // The first one counts, as in the door's map of fields.
+            self.forwarded_proto.get_or_insert(field.value);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::fleet::Scheme;
 /// `forwarded` is the field `X-Forwarded-Proto`.
 ///
 /// SECURITY: it decides between relays' addresses, so it is believed from trusted proxies only. A unix
-/// socket (`peer` gives `None`) is reachable for those whom the file's permissions let in: it is trusted.
+/// socket (`peer` gives `None`) is reached from this machine only: it is trusted.
 pub fn scheme_of(
     forwarded: Option<&[u8]>,
     peer: impl FnOnce() -> Option<IpAddr>,

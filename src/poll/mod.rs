@@ -74,7 +74,9 @@ pub struct Target {
 
 /// The poller could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up the HTTP client that polls relays")]
+#[error(
+    "cannot set up the HTTP client that polls relays (is the package ca-certificates installed?): {0:?}"
+)]
 pub struct PollerError(#[source] reqwest::Error);
 
 /// Polls relays, any number at the same time, and remembers which status page each has.

@@ -83,6 +83,15 @@ pub fn place(
     Some(relay)
 }
 
+/// Whether [`place`] would find a relay; places nobody.
+pub fn can_take(fleet: &Fleet, tune_in: TuneIn<'_>, now: Instant) -> bool {
+    let mut carriers = fleet.mounts().carriers(tune_in.mount).iter();
+    carriers.any(|carrier| {
+        let standing = fleet.standing(carrier.relay);
+        standing.is_some_and(|standing| barrier(standing, carrier, tune_in, &[], now).is_none())
+    })
+}
+
 /// Tells why [`place`] found none.
 pub fn why_none(fleet: &Fleet, tune_in: TuneIn<'_>, tried: &[RelayId], now: Instant) -> NoRelay {
     let carriers = fleet.mounts().carriers(tune_in.mount);
