@@ -1,7 +1,8 @@
 //! Faults: relays that die, hang, fill up or lie, and what listeners notice of it.
 
 use crate::harness::{
-    Balancer, ConfigText, Fleet, Hostile, Listener, Manner, Relay, eventually, place_of, seconds,
+    Balancer, ConfigText, Fleet, Hostile, Listener, Manner, Question, Relay, eventually, place_of,
+    seconds,
 };
 
 /// Polls every second that hurry nobody: five failures in a row until a relay is down.
@@ -86,6 +87,11 @@ fn when_every_relay_is_down_players_are_told_when_to_ask_again() {
         .expect("seconds");
     assert!((1..=60).contains(&wait));
     assert_eq!(refusal.header("cache-control"), Some("no-store"));
+    let head = balancer.asked(&Question::new("HEAD", "/live.mp3"));
+    assert_eq!(
+        head.status, 503,
+        "a monitor that asks for the head sees it too"
+    );
     let status = balancer.tune_in("/status");
     assert_eq!((status.status, status.json().is_object()), (503, true));
 

@@ -16,6 +16,7 @@ mod commands;
 mod faults;
 mod harness;
 mod mounts;
+mod patience;
 mod players;
 mod redirect;
 mod stage;
