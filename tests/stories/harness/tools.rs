@@ -19,6 +19,7 @@ pub fn require() {
         let missing: Vec<_> = NEEDED
             .iter()
             .filter(|(name, flag)| !runs(name, flag))
+            .map(|(name, _)| *name)
             .collect();
         assert!(
             missing.is_empty(),
