@@ -12,6 +12,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 
 use super::Target;
+use super::answer::Answer;
 use super::dialect::Dialect;
 use super::overhear::overhear;
 use super::resolve::{BookResolver, NotInBook};
@@ -19,15 +20,6 @@ use crate::discovery::AddressBook;
 
 /// `/admin/stats` takes 205 bytes a mount and more; 1 MiB holds some thousands and is nothing to keep in memory.
 pub(super) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
-
-/// What a relay answered.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The status code.
-    pub(super) status: StatusCode,
-    /// The body; for other codes than 200 as much of it as came.
-    pub(super) body: Vec<u8>,
-}
 
 /// Why there is no answer to read.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use reqwest::StatusCode;
 
+use super::answer::Answer;
 use super::dialect::Dialect;
-use super::fetch::{Answer, FetchError, causes};
+use super::fetch::{FetchError, causes};
 use crate::fleet::{PollFault, PollOutcome, Polled};
 
 /// One request to a relay, judged.

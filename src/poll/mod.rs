@@ -4,6 +4,7 @@
 //! bytes to a report; only `fetch` touches the network. It judges no health: what a failed poll means is the fleet's.
 
 mod admin_stats;
+mod answer;
 mod check;
 mod dialect;
 mod fetch;

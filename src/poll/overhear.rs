@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::fetch::Answer;
+use super::answer::Answer;
 use crate::discovery::AddressBook;
 use crate::fleet::{Origin, Scheme};
 
