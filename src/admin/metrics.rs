@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 
 use std::sync::Arc;
 
-use crate::fleet::{Health, Record, Relay, SharedFleet, Standing};
+use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
 use crate::front::Tally;
 use crate::select::relay_barrier;
 
@@ -103,10 +103,27 @@ impl Collector for Source {
                 ConstCounter::new(read(record)).encode(family.encode_family(&labels)?)?;
             }
         }
+        encode_barriers(&fleet, &mut encoder)?;
         let relays: Vec<Arc<Relay>> = fleet.relays().to_vec();
         drop(fleet);
         self.encode_tally(&relays, &mut encoder)
     }
+}
+
+/// One series for each relay that takes nobody, with the reason as its label.
+fn encode_barriers(fleet: &Fleet, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "Relays that take no listener, and why";
+    let mut family =
+        encoder.encode_descriptor("relay_ineligible", help, None, MetricType::Gauge)?;
+    let now = Instant::now();
+    for (_, relay, standing, _) in fleet.iter() {
+        let Some(bar) = relay_barrier(standing, now) else {
+            continue;
+        };
+        let labels = [("relay", relay.name.as_str()), ("reason", bar.as_str())];
+        ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 impl Source {

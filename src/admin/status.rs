@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Standing};
-use crate::select::{Load, relay_barrier};
+use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Scheme, Standing};
+use crate::select::{Ineligible, Load, TuneIn, barrier, relay_barrier};
 
 /// The fleet at one moment.
 #[derive(Debug, Serialize)]
@@ -65,6 +65,8 @@ pub struct CarrierStatus {
     capacity: Option<u32>,
     /// The last report lacked it.
     missing: bool,
+    /// Why no listener on http is sent there; null when one may be.
+    ineligible: Option<&'static str>,
 }
 
 impl FleetStatus {
@@ -79,7 +81,7 @@ impl FleetStatus {
             relays: relays.collect(),
             mounts: paths
                 .into_iter()
-                .map(|path| MountStatus::of(fleet, path))
+                .map(|path| MountStatus::of(fleet, path, now))
                 .collect(),
         }
     }
@@ -118,7 +120,7 @@ impl RelayStatus {
 }
 
 impl MountStatus {
-    fn of(fleet: &Fleet, path: &str) -> Self {
+    fn of(fleet: &Fleet, path: &str, now: Instant) -> Self {
         let carriers = fleet.mounts().carriers(path);
         let told = fleet.describe(path);
         Self {
@@ -130,14 +132,18 @@ impl MountStatus {
             content_type: told.and_then(|mount| mount.content_type.clone()),
             relays: carriers
                 .iter()
-                .map(|carrier| CarrierStatus::of(fleet, carrier))
+                .map(|carrier| CarrierStatus::of(fleet, carrier, path, now))
                 .collect(),
         }
     }
 }
 
 impl CarrierStatus {
-    fn of(fleet: &Fleet, carrier: &Carrier) -> Self {
+    fn of(fleet: &Fleet, carrier: &Carrier, mount: &str, now: Instant) -> Self {
+        let scheme = Scheme::Http;
+        let tune_in = TuneIn { mount, scheme };
+        let standing = fleet.standing(carrier.relay);
+        let bar = standing.and_then(|standing| barrier(standing, carrier, tune_in, &[], now));
         Self {
             relay: fleet
                 .relay(carrier.relay)
@@ -151,6 +157,7 @@ impl CarrierStatus {
             pending: carrier.pending.listeners(),
             capacity: carrier.capacity_listeners,
             missing: carrier.missing_since.is_some(),
+            ineligible: bar.map(Ineligible::as_str),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::Page;
 use super::ask::{Ask, playlist_of};
+use super::complaint::Complaint;
 use super::location::push_location;
 use super::public_status;
 use super::refuse::Refusal;
@@ -35,6 +36,7 @@ pub struct Desk {
     backends: Arc<RelayBackends>,
     fleet: SharedFleet,
     tally: Arc<Tally>,
+    complaint: Complaint,
     signposts: Vec<Signpost>,
     public_url: Option<String>,
 }
@@ -102,6 +104,7 @@ impl Desk {
             .collect();
         Self {
             signposts,
+            complaint: Complaint::default(),
             backends: parts.backends,
             fleet: parts.fleet,
             tally: parts.tally,
@@ -140,9 +143,13 @@ impl Desk {
         }
         match outcome {
             Ok(()) => Ok(Decision::Redirect(url)),
-            Err(none) => self
-                .playlist(tune_in, wish.local)
-                .unwrap_or_else(|| Err(none.into())),
+            Err(none) => self.playlist(tune_in, wish.local).unwrap_or_else(|| {
+                let refusal = Refusal::from(none);
+                let now = Instant::now();
+                self.complaint
+                    .about(refusal, &self.fleet.lock(), tune_in, now);
+                Err(refusal)
+            }),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod ask;
+mod complaint;
 mod desk;
 mod door;
 mod express;

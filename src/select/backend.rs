@@ -54,18 +54,14 @@ pub struct LeastLoaded {
 }
 
 impl LeastLoaded {
-    fn place(&self, tune_in: TuneIn<'_>, tried: &[RelayId]) -> Option<RelayId> {
+    /// Selects under one lock; with the relay comes the table's copy of the mount's path, to ask again with.
+    fn place(&self, tune_in: TuneIn<'_>, tried: &[RelayId]) -> Option<(RelayId, Arc<str>)> {
         let config = self.config.as_ref()?;
         let mut fleet = config.fleet.lock();
         let now = Instant::now();
-        place(
-            &mut fleet,
-            tune_in,
-            tried,
-            config.rule,
-            now,
-            &mut Rng::new(),
-        )
+        let mut rng = Rng::new();
+        let relay = place(&mut fleet, tune_in, tried, config.rule, now, &mut rng)?;
+        Some((relay, fleet.mounts().path(tune_in.mount)?))
     }
 }
 
@@ -96,9 +92,7 @@ impl BackendSelection for LeastLoaded {
 
     fn iter(self: &Arc<Self>, key: &[u8]) -> Candidates {
         let placed = tune_in_of(key).and_then(|tune_in| {
-            let relay = self.place(tune_in, &[])?;
-            let fleet = &self.config.as_ref()?.fleet;
-            let mount = fleet.lock().mounts().path(tune_in.mount)?;
+            let (relay, mount) = self.place(tune_in, &[])?;
             Some((mount, tune_in.scheme, relay))
         });
         Candidates {
@@ -132,7 +126,7 @@ impl Candidates {
             mount: &mount,
             scheme,
         };
-        let next = self.selection.place(tune_in, &self.tried)?;
+        let (next, _) = self.selection.place(tune_in, &self.tried)?;
         self.placed = Some((mount, scheme, next));
         Some(())
     }
