@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use admin_state::AdminState;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
-pub use mount::{Carrier, GRACE, MountRules, MountTable};
+pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
 pub use pending::{Pending, SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme};
 pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
@@ -134,15 +134,28 @@ impl Fleet {
 
     /// Notes that a listener was sent to this mount of this relay at `now`.
     pub fn raise_pending(&mut self, id: RelayId, mount: &str, now: Instant) {
-        self.change_pending(id, mount, |pending| pending.raise(now));
+        self.change_pending(
+            id,
+            mount,
+            |pending| pending.raise(now),
+            |carrier| carrier.raise_pending(now),
+        );
     }
 
     /// Takes back the latest placement: the listener was not sent after all.
     pub fn withdraw_pending(&mut self, id: RelayId, mount: &str) {
-        self.change_pending(id, mount, Pending::withdraw);
+        self.change_pending(id, mount, Pending::withdraw, |carrier| {
+            carrier.pending.withdraw()
+        });
     }
 
-    fn change_pending(&mut self, id: RelayId, mount: &str, change: impl Fn(&mut Pending)) {
+    fn change_pending(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        change: impl FnOnce(&mut Pending),
+        change_carrier: impl FnOnce(&mut Carrier),
+    ) {
         let place = id.index();
         let (Some(record), Some(standing)) =
             (self.records.get_mut(place), self.standings.get_mut(place))
@@ -152,7 +165,7 @@ impl Fleet {
         change(&mut record.pending);
         standing.pending_listeners = record.pending.listeners();
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
-            change(&mut carrier.pending);
+            change_carrier(carrier);
         }
     }
 

@@ -15,6 +15,12 @@ use super::report::{MountKind, MountReport};
 /// ICECAST: a relay that stops an on-demand stream drops the mount from its pages for up to 1 s (measured, 2.4.4).
 pub const GRACE: Duration = Duration::from_secs(3);
 
+/// How long a sleeping mount that did not wake up is left alone.
+///
+/// ICECAST: an on-demand relay whose master lacks the mount answers 404 for `master-update-interval`, 120 s by default, and
+/// is listed as if it were fine (measured, 2.4.4).
+pub const WAKE_RETRY: Duration = Duration::from_secs(120);
+
 /// A relay in its part of carrying one mount.
 #[derive(Debug, Clone)]
 pub struct Carrier {
@@ -30,6 +36,8 @@ pub struct Carrier {
     pub pending: Pending,
     /// Since when reports lack it; `None` while it is listed.
     pub missing_since: Option<Instant>,
+    /// When a listener was last sent to wake it, while no report has shown it awake since.
+    pub woken_at: Option<Instant>,
     /// Taken to be there although no page lists it (a hidden mount).
     assumed: bool,
 }
@@ -43,6 +51,7 @@ impl Carrier {
             capacity_listeners,
             pending: Pending::default(),
             missing_since: None,
+            woken_at: None,
             assumed: true,
         }
     }
@@ -51,6 +60,20 @@ impl Carrier {
     pub fn is_full(&self) -> bool {
         let taken = self.listeners.saturating_add(self.pending.listeners());
         self.capacity_listeners.is_some_and(|limit| taken >= limit)
+    }
+
+    /// Notes one listener sent at `now`.
+    pub fn raise_pending(&mut self, now: Instant) {
+        self.pending.raise(now);
+        if self.kind == MountKind::Idle {
+            self.woken_at = Some(now);
+        }
+    }
+
+    /// Whether it sleeps and can be trusted to wake up: nobody was sent there in vain a short while ago.
+    pub fn is_wakeable(&self, now: Instant) -> bool {
+        let rested = |at| now.saturating_duration_since(at) >= WAKE_RETRY;
+        self.kind == MountKind::Idle && self.woken_at.is_none_or(rested)
     }
 
     /// Whether it may still serve: listed, or gone for less than the grace.
@@ -176,6 +199,7 @@ impl MountTable {
             carrier.listeners = mount.listeners;
             carrier.capacity_listeners = limit;
             carrier.missing_since = None;
+            carrier.woken_at = carrier.woken_at.filter(|_| mount.kind == MountKind::Idle);
             carrier.pending.settle(poll_began);
         }
         key

@@ -97,7 +97,7 @@ pub fn barrier(
 pub struct Tier {
     /// Its last poll failed, or its last report lacked the mount.
     shaky: bool,
-    /// Running before virtual before idle.
+    /// Running before virtual before idle; one that sleeps and can be woken competes with the running ones.
     kind: MountKind,
     /// It came back a short while ago and lets this tune-in pass.
     warming: bool,
@@ -117,9 +117,13 @@ impl Tier {
             let warm = now.saturating_duration_since(returned).as_secs_f64();
             warm < slow_start.as_secs_f64() && rng.f64() * slow_start.as_secs_f64() >= warm
         });
+        let kind = match carrier.kind {
+            MountKind::Idle if carrier.is_wakeable(now) => MountKind::Running,
+            kind => kind,
+        };
         Self {
             shaky: standing.suspect || carrier.missing_since.is_some(),
-            kind: carrier.kind,
+            kind,
             warming,
         }
     }

@@ -2,7 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::fleet::Standing;
+use crate::fleet::{Carrier, MountKind, Standing};
+
+/// A sleeping mount is woken once that spares the running ones this many listeners: waking costs its first listener a
+/// second and the master one more stream.
+const WAKE_LISTENERS: u32 = 10;
 
 /// A relay's load: reported and pending listeners, divided by its weight.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +19,16 @@ impl Load {
     /// The load of a relay as it stands.
     pub fn of(standing: &Standing) -> Self {
         Self::new(standing.taken_listeners(), standing.weight)
+    }
+
+    /// The load with which a relay competes for a tune-in to the mount that `carrier` carries.
+    pub fn of_carrier(standing: &Standing, carrier: &Carrier) -> Self {
+        let handicap = match carrier.kind {
+            MountKind::Idle => WAKE_LISTENERS,
+            MountKind::Running | MountKind::Virtual => 0,
+        };
+        let taken = standing.taken_listeners().saturating_add(handicap);
+        Self::new(taken, standing.weight)
     }
 
     /// `listeners / weight`; a weight of 0 counts as 1.

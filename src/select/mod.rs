@@ -74,7 +74,7 @@ pub fn place(
         let candidate = Candidate {
             relay: carrier.relay,
             tier: Tier::of(standing, carrier, rule.slow_start, now, rng),
-            load: Load::of(standing),
+            load: Load::of_carrier(standing, carrier),
         };
         choice.consider(candidate, rng);
     }

@@ -250,9 +250,9 @@ fn a_suspect_relay_is_taken_only_when_no_other_can() {
 }
 
 #[test]
-fn running_mounts_come_before_virtual_ones_and_idle_ones() {
+fn a_running_mount_comes_before_one_that_can_be_woken_and_that_before_a_fallback() {
     let now = Instant::now();
-    let mut fleet = fleet_of(&[(0, 100), (0, 100), (900, 100)], now);
+    let mut fleet = fleet_of(&[(0, 100), (0, 100), (9, 100)], now);
     for (id, kind) in [(0, MountKind::Idle), (1, MountKind::Virtual)] {
         let mounts = vec![MountReport::bare(LIVE, kind, 0)];
         apply(
@@ -266,7 +266,7 @@ fn running_mounts_come_before_virtual_ones_and_idle_ones() {
         );
     }
     let mut rng = Rng::with_seed(0);
-    for expected in [2, 1, 0] {
+    for expected in [2, 0, 1] {
         assert_eq!(
             place_live(&mut fleet, now, &mut rng),
             Some(RelayId(expected))
@@ -274,6 +274,62 @@ fn running_mounts_come_before_virtual_ones_and_idle_ones() {
         fleet.set_admin_state(RelayId(expected), AdminState::Drain);
     }
     assert_eq!(place_live(&mut fleet, now, &mut rng), None);
+}
+
+/// Relays that all sleep, in the order in which they report themselves awake: those that were sent somebody.
+fn report_kinds(fleet: &mut Fleet, awake: impl Fn(u32) -> bool, listeners: &[u32], at: Instant) {
+    for (id, listeners) in (0..).zip(listeners) {
+        let kind = if awake(id) {
+            MountKind::Running
+        } else {
+            MountKind::Idle
+        };
+        let mounts = vec![MountReport::bare(LIVE, kind, *listeners)];
+        let report = Report {
+            listeners: *listeners,
+            mounts,
+            ..Report::default()
+        };
+        apply(fleet, id, at, PollOutcome::Report(report));
+    }
+}
+
+#[test]
+fn relays_that_all_sleep_are_woken_one_after_the_other_and_share_the_listeners() {
+    let mut now = Instant::now();
+    let mut fleet = fleet_of(&[(0, 100); 3], now);
+    let mut rng = Rng::with_seed(5);
+    let mut listeners = [0; 3];
+    report_kinds(&mut fleet, |_| false, &listeners, now);
+    for _ in 0..60 {
+        let id = place_live(&mut fleet, now, &mut rng).unwrap();
+        listeners[id.index()] += 1;
+        now += Duration::from_secs(2);
+        let awake = listeners;
+        report_kinds(&mut fleet, |id| awake[id as usize] > 0, &listeners, now);
+    }
+    assert!(spread(&listeners) <= 11, "{listeners:?}");
+}
+
+#[test]
+fn a_mount_that_cannot_wake_up_loses_one_listener_and_is_left_alone() {
+    let mut now = Instant::now();
+    let mut fleet = fleet_of(&[(500, 100), (0, 100)], now);
+    let mut rng = Rng::with_seed(5);
+    let mut lost = 0;
+    for _ in 0..100 {
+        report_kinds(&mut fleet, |id| id == 0, &[500, 0], now);
+        lost += u32::from(place_live(&mut fleet, now, &mut rng) == Some(RelayId(1)));
+        now += Duration::from_secs(1);
+    }
+    assert_eq!(lost, 1);
+    now += crate::fleet::WAKE_RETRY;
+    report_kinds(&mut fleet, |id| id == 0, &[500, 0], now);
+    assert_eq!(
+        place_live(&mut fleet, now, &mut rng),
+        Some(RelayId(1)),
+        "tried again"
+    );
 }
 
 #[test]

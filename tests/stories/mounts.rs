@@ -61,14 +61,32 @@ fn a_mount_that_plays_is_preferred_to_one_asleep() {
     let balancer = Balancer::in_front_of(&fleet);
 
     assert_eq!(
-        fleet.shares(&balancer.tune_in_times(20, "/live.mp3")),
-        [0, 20]
+        fleet.shares(&balancer.tune_in_times(10, "/live.mp3")),
+        [0, 10]
     );
 
     fleet.relay(2).kill();
     eventually(seconds(5), "the one asleep must do", || {
         fleet.chosen_by(&balancer.tune_in("/live.mp3")) == 1
     });
+}
+
+#[test]
+fn relays_that_all_sleep_share_the_listeners_in_the_end() {
+    let asleep = || Relay::of_mount("/live.mp3").on_demand();
+    let fleet = Fleet::made_of([asleep(), asleep()]).carrying("/live.mp3");
+    let balancer = Balancer::in_front_of(&fleet);
+
+    let mut people = Vec::new();
+    let mut shares = vec![0; 2];
+    for _ in 0..30 {
+        let redirect = balancer.tune_in("/live.mp3");
+        shares[fleet.chosen_by(&redirect) - 1] += 1;
+        people.push(Listener::following(&redirect));
+    }
+
+    assert!(people.iter().all(|listener| listener.status() == 200));
+    assert!(shares.iter().all(|share| *share >= 8), "{shares:?}");
 }
 
 #[test]
