@@ -9,7 +9,7 @@ define need
 	  echo "$(1) is missing: installing $(2)"; \
 	  command -v apt-get >/dev/null || { echo "install $(2) with this system's package manager and run make again" >&2; exit 1; }; \
 	  if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(2); }
+	  $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2); }
 endef
 
 help:

@@ -1,6 +1,9 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -45,9 +48,7 @@ pub enum StartError {
 /// # Errors
 /// Nothing was served: an address is taken, or a part could not be built.
 pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
-    for address in addresses(&config) {
-        try_bind(address)?;
-    }
+    try_binds(&config)?;
     let relays: Vec<Arc<Relay>> = config
         .relays
         .iter()
@@ -103,22 +104,37 @@ fn announce(config: &Config) {
     }
 }
 
-fn addresses(config: &Config) -> impl Iterator<Item = SocketAddr> {
-    let public = config.binds.iter().filter_map(|bind| match bind {
-        Bind::Tcp(address) => Some(*address),
-        Bind::Unix(_) => None,
-    });
-    public.chain(config.admin.bind)
+/// PINGORA: (0.9.1) a service that cannot listen panics and leaves the rest running, and whatever lies at the path of a
+/// unix socket is deleted. Trying first gives an operator a line to act on.
+fn try_binds(config: &Config) -> Result<(), StartError> {
+    let admin = config.admin.bind.map(Bind::Tcp);
+    for bind in config.binds.iter().chain(&admin) {
+        let tried = match bind {
+            Bind::Tcp(address) => TcpListener::bind(address).map(drop),
+            Bind::Unix(path) => try_unix(path),
+        };
+        tried.map_err(|source| StartError::Bind {
+            address: bind.to_string(),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
-/// PINGORA: (0.9.1) panics when it cannot listen; asking first gives an operator a line to act on.
-fn try_bind(address: SocketAddr) -> Result<(), StartError> {
-    std::net::TcpListener::bind(address)
-        .map(drop)
-        .map_err(|source| StartError::Bind {
-            address: address.to_string(),
-            source,
-        })
+/// Listens for a moment; takes the place of a socket that nobody listens on any more, and of nothing else.
+fn try_unix(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt as _;
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(io::Error::other("there is a file that is no socket"));
+        }
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::Error::other("somebody listens there"));
+        }
+        std::fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)?;
+    std::fs::remove_file(path)
 }
 
 fn server_conf(config: &Config) -> ServerConf {

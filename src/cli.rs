@@ -52,8 +52,8 @@ pub struct DemoFlags {
     /// Relays in the demo's fleet.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub relays: u8,
-    /// Port of the balancer on 127.0.0.1.
-    #[arg(long, default_value_t = 8080)]
+    /// Port of the balancer on 127.0.0.1; the admin address takes the next one.
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65534))]
     pub port: u16,
     /// End by itself after this time, such as 10s.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]

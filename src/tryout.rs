@@ -80,7 +80,7 @@ fn introduce(balancer: SocketAddr, config: &Config) {
 /// The configuration as an operator would give it by environment, with polls quick enough to watch.
 fn configuration(balancer: SocketAddr, relays: &[SocketAddr]) -> io::Result<Config> {
     let relays: Vec<String> = relays.iter().map(ToString::to_string).collect();
-    let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, balancer.port().wrapping_add(1).max(1)));
+    let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, balancer.port().saturating_add(1)));
     let environment: BTreeMap<String, OsString> = [
         ("ICECAST_RELAYS", relays.join(",")),
         ("PORT", balancer.port().to_string()),

@@ -46,7 +46,7 @@ fn fleet_of(relays: u32, now: Instant) -> Fleet {
         let report = Report {
             listeners,
             mounts: others.chain([live]).collect(),
-            server: None,
+            ..Report::default()
         };
         let polled = Polled {
             began: now,

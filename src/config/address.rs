@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::Bind;
 use super::error::Fault;
 use super::value::Given;
-use crate::fleet::{Origin, Scheme};
+use crate::fleet::{Origin, Scheme, is_server_address};
 
 const URL: &str = "a URL such as \"http://relay1.example.com:8000\"";
 
@@ -82,20 +82,11 @@ pub(super) fn relay_origin(given: &Given<'_>) -> Result<Origin, Fault> {
 
 /// Lets through what a server can have as its address; `given` is what the origin was read from.
 pub(super) fn of_server(origin: Origin, given: &Given<'_>) -> Result<Origin, Fault> {
-    match origin.host.parse().is_ok_and(unusable) {
+    match origin.host.parse().is_ok_and(|ip| !is_server_address(ip)) {
         false => Ok(origin),
         true => Err(given.instead_of(
             "the address of a server (not link-local, multicast, broadcast or unspecified)",
         )),
-    }
-}
-
-fn unusable(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            ip.is_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.is_broadcast()
-        }
-        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified(),
     }
 }
 

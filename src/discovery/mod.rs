@@ -20,7 +20,6 @@ use pingora_load_balancing::discovery::ServiceDiscovery;
 
 pub use backend::{backend_of, relay_of};
 pub use book::AddressBook;
-pub use resolve::permitted;
 
 use crate::fleet::{Relay, RelayId};
 use resolve::Name;

@@ -1,12 +1,13 @@
 //! Resolution: one relay's host name to its addresses, now and again, keeping the last good answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use log::{info, warn};
 
 use super::AddressBook;
+use crate::fleet::is_server_address;
 
 /// The most addresses kept of one name; what polls and proxies would never get to is left out.
 const ADDRESS_LIMIT: usize = 8;
@@ -53,7 +54,11 @@ impl Name {
             .map_err(|_| format!("no answer within {DEADLINE:?}"))?
             .map_err(|error| error.to_string())?;
         let all: Vec<IpAddr> = answer.map(|address| address.ip().to_canonical()).collect();
-        let permitted: Vec<IpAddr> = all.iter().copied().filter(|ip| permitted(*ip)).collect();
+        let permitted: Vec<IpAddr> = all
+            .iter()
+            .copied()
+            .filter(|ip| is_server_address(*ip))
+            .collect();
         match (all.is_empty(), permitted.is_empty()) {
             (true, _) => Err("the answer is empty".to_owned()),
             (false, true) => Err(format!("{all:?} is no address of a relay")),
@@ -83,24 +88,6 @@ impl Name {
             warn!("{} does not resolve: {reason}; keeping {kept:?}", self.host);
         }
     }
-}
-
-/// Whether a name may lead there.
-///
-/// SECURITY: a resolver must not be able to turn polls on link-local services (cloud metadata), multicast or nobody.
-pub fn permitted(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => permitted_v4(ip),
-        IpAddr::V6(ip) => permitted_v6(ip),
-    }
-}
-
-fn permitted_v4(ip: Ipv4Addr) -> bool {
-    !(ip.is_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.is_broadcast())
-}
-
-fn permitted_v6(ip: Ipv6Addr) -> bool {
-    !(ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified())
 }
 
 /// Name servers rotate their answers: what was known stays in front, so that a relay does not seem to move.
@@ -134,25 +121,6 @@ mod tests {
             in_stable_order(replaced, &before),
             ips(&["10.0.0.2", "10.0.0.3"])
         );
-    }
-
-    #[test]
-    fn names_do_not_lead_to_metadata_services_or_nobody() {
-        for bad in ips(&[
-            "169.254.169.254",
-            "::ffff:169.254.169.254",
-            "fe80::1",
-            "224.0.0.1",
-            "ff02::1",
-            "0.0.0.0",
-            "::",
-            "255.255.255.255",
-        ]) {
-            assert!(!permitted(bad), "{bad}");
-        }
-        for good in ips(&["127.0.0.1", "10.0.0.1", "192.0.2.1", "::1", "2001:db8::1"]) {
-            assert!(permitted(good), "{good}");
-        }
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! Admin state: what the operator wants of a relay, whatever its health.
+//! Admin state: what the operator wants of a relay, whatever its health. Nothing sets it from outside yet; selection and
+//! status already obey it.
 
 /// What the operator wants of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

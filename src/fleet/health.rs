@@ -50,7 +50,7 @@ pub enum Sign {
 pub struct HealthRecord {
     health: Health,
     streak: u32,
-    /// When it last came back from Down; `None` when it never was.
+    /// When it last came back from Down, or from a restart between two polls; `None` when it never did.
     returned_at: Option<Instant>,
 }
 
@@ -60,9 +60,14 @@ impl HealthRecord {
         self.health
     }
 
-    /// When it last came back from Down.
+    /// When it last came back from Down or from a restart.
     pub fn returned_at(&self) -> Option<Instant> {
         self.returned_at
+    }
+
+    /// Notes that the relay is a fresh one although no poll ever failed: it restarted between two of them.
+    pub fn note_restart(&mut self, now: Instant) {
+        self.returned_at = Some(now);
     }
 
     /// Takes in one sign; returns whether the health changed.

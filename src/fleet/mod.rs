@@ -21,7 +21,7 @@ pub use admin_state::AdminState;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
 pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
 pub use pending::{Pending, SETTLE};
-pub use relay::{Origin, Relay, RelayId, Scheme};
+pub use relay::{Origin, Relay, RelayId, Scheme, is_server_address};
 pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
 pub use shared::SharedFleet;
 pub use standing::Standing;
@@ -58,7 +58,7 @@ pub struct Record {
     pub faults: u64,
     /// When the poll of the last good report began.
     pub reported_at: Option<Instant>,
-    /// The last good report.
+    /// The last good report, its mounts in the order of their paths.
     pub report: Option<Report>,
     /// Why the last poll brought no report; `None` after one that did.
     pub fault: Option<PollFault>,
@@ -123,7 +123,10 @@ impl Fleet {
         self.mounts.carriers(path).iter().find_map(|carrier| {
             let own = self.relay(carrier.relay)?.own_path(path);
             let report = self.record(carrier.relay)?.report.as_ref()?;
-            report.mounts.iter().find(|mount| mount.path == own)
+            let found = report
+                .mounts
+                .binary_search_by(|mount| mount.path.as_str().cmp(own));
+            report.mounts.get(found.ok()?)
         })
     }
 
@@ -208,7 +211,8 @@ impl Fleet {
         self.judge(id, sign, now)
     }
 
-    fn take_report(&mut self, id: RelayId, report: Report, began: Instant, now: Instant) {
+    fn take_report(&mut self, id: RelayId, mut report: Report, began: Instant, now: Instant) {
+        report.mounts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let place = id.index();
         let (Some(relay), Some(record), Some(standing)) = (
             self.relays.get(place),
@@ -228,6 +232,13 @@ impl Fleet {
         standing.refuses_clients = false;
         standing.fresh_until = Some(began + self.rules.stale_after);
         record.reported_at = Some(began);
+        if record
+            .report
+            .as_ref()
+            .is_some_and(|last| report.is_of_another_run(last))
+        {
+            record.health.note_restart(now);
+        }
         record.report = Some(report);
         record.fault = None;
     }

@@ -3,6 +3,7 @@
 //! Immutable; how the relay is doing is kept by [`Fleet`](super::Fleet).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// A relay's place in the roster, fixed while the process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,5 +120,46 @@ impl Relay {
     /// What this relay calls the mount with this public path.
     pub fn own_path<'a>(&'a self, public: &'a str) -> &'a str {
         self.mounts.get(public).map_or(public, String::as_str)
+    }
+}
+
+/// Whether a relay may be there.
+///
+/// SECURITY: neither a configuration nor a name server must turn polls on link-local services (cloud metadata), multicast
+/// groups or nobody.
+pub fn is_server_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            !(ip.is_link_local() || ip.is_multicast() || ip.is_unspecified() || ip.is_broadcast())
+        }
+        IpAddr::V6(ip) => !(ip.is_unicast_link_local() || ip.is_multicast() || ip.is_unspecified()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ips(texts: &[&str]) -> Vec<IpAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn addresses_of_metadata_services_or_nobody_are_no_servers() {
+        for bad in ips(&[
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "fe80::1",
+            "224.0.0.1",
+            "ff02::1",
+            "0.0.0.0",
+            "::",
+            "255.255.255.255",
+        ]) {
+            assert!(!is_server_address(bad), "{bad}");
+        }
+        for good in ips(&["127.0.0.1", "10.0.0.1", "192.0.2.1", "::1", "2001:db8::1"]) {
+            assert!(is_server_address(good), "{good}");
+        }
     }
 }

@@ -11,8 +11,20 @@ pub struct Report {
     pub listeners: u32,
     /// The mounts that the server lists, each path once.
     pub mounts: Vec<MountReport>,
+    /// When the server started, in its own words; another text means another run of it.
+    pub started: Option<String>,
     /// The server's name and version as it gives them, for people to read.
     pub server: Option<String>,
+}
+
+impl Report {
+    /// Whether the server restarted between the two reports, as far as it tells.
+    pub fn is_of_another_run(&self, earlier: &Self) -> bool {
+        match (&self.started, &earlier.started) {
+            (Some(now), Some(then)) => now != then,
+            _ => false,
+        }
+    }
 }
 
 /// One mount of a [`Report`].

@@ -28,7 +28,7 @@ pub struct Standing {
     pub serves_https: bool,
     /// Until when its last good report is believed; `None` before the first one.
     pub fresh_until: Option<Instant>,
-    /// When it last came back from Down.
+    /// When it last came back from Down or from a restart.
     pub returned_at: Option<Instant>,
 }
 

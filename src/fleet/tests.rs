@@ -40,7 +40,7 @@ pub fn report(mounts: &[(&str, u32)]) -> PollOutcome {
     PollOutcome::Report(Report {
         listeners: mounts.iter().map(|(_, listeners)| listeners).sum(),
         mounts: mounts.iter().map(running).collect(),
-        server: None,
+        ..Report::default()
     })
 }
 
@@ -268,4 +268,32 @@ fn pending_is_given_back_or_settled_by_the_next_report() {
     );
     story.after(1.0).poll(A, report(&[("/live.mp3", 1)]));
     assert_eq!(story.standing(A).taken_listeners(), 1);
+}
+
+#[test]
+fn a_relay_that_restarted_between_two_polls_is_taken_for_a_fresh_one() {
+    let mut story = Story::of(&["a"]);
+    let report_of_run = |started: &str| {
+        PollOutcome::Report(Report {
+            started: Some(started.to_owned()),
+            ..Report::default()
+        })
+    };
+    story.poll(A, report_of_run("monday"));
+    story.after(5.0).poll(A, report_of_run("monday"));
+    assert_eq!(story.standing(A).returned_at, None);
+    story.after(5.0).poll(A, report_of_run("tuesday"));
+    assert_eq!(story.standing(A).health, Health::Up);
+    assert_eq!(story.standing(A).returned_at, Some(story.now));
+}
+
+#[test]
+fn a_mount_is_described_by_a_relay_that_carries_it() {
+    let mut story = Story::of(&["a", "b"]);
+    story.poll(A, report(&[("/z", 1)]));
+    story.poll(B, report(&[("/c", 1), ("/a", 2), ("/b", 3)]));
+    for path in ["/a", "/b", "/c", "/z"] {
+        assert_eq!(story.fleet.describe(path).unwrap().path, path);
+    }
+    assert_eq!(story.fleet.describe("/y"), None);
 }

@@ -30,10 +30,13 @@ use super::refuse::Refusal;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a connection may wait for its next request.
-const IDLE_LIMIT_SECONDS: u64 = 60;
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// An answer is a few hundred bytes; who does not take them is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The wait for the first polls after a start, and the answer's way out.
+const SERVE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// First size of the head's buffer; holds the head of every player seen.
 const HEAD_BUFFER_BYTES: usize = 1024;
@@ -84,9 +87,14 @@ impl Gate {
         }
         let head = visit.read.split_to(length);
         let mut session = ServerSession::new_http1(stream);
-        session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT_SECONDS));
+        session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT.as_secs()));
         session.set_pipelined_prefix(head);
-        let reused = self.proxy.process_new_http(session, shutdown).await;
+        // PINGORA: (0.9.1) writes of a head and flushes wait for ever; none of our answers is more than a page.
+        let served = timeout(
+            SERVE_DEADLINE,
+            self.proxy.process_new_http(session, shutdown),
+        );
+        let reused = served.await.unwrap_or_default();
         Ok(reused.map(|reused| reused.consume().0))
     }
 }
@@ -108,9 +116,9 @@ impl ServerApp for Gate {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let mut visit = Visit::default();
-        let mut patience = HEAD_DEADLINE;
+        let mut head = first_head(&mut stream, &mut visit.read).await;
         loop {
-            let outcome = match read_head(&mut stream, &mut visit.read, patience).await {
+            let outcome = match head {
                 Ok(Some(length)) => self.serve(stream, &mut visit, length, shutdown).await,
                 Ok(None) => return None,
                 Err(refusal) => Err((stream, refusal)),
@@ -123,12 +131,22 @@ impl ServerApp for Gate {
                     return None;
                 }
             }
-            patience = Duration::from_secs(IDLE_LIMIT_SECONDS);
+            head = read_head(&mut stream, &mut visit.read, IDLE_LIMIT).await;
         }
     }
 
     async fn cleanup(&self) {
         self.proxy.http_cleanup().await;
+    }
+}
+
+/// Reads the first head of a connection, which has to be whole a deadline after the connection.
+async fn first_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
+    let head = timeout(HEAD_DEADLINE, read_head(stream, read, HEAD_DEADLINE)).await;
+    match head {
+        Ok(head) => head,
+        Err(_) if read.is_empty() => Ok(None),
+        Err(_) => Err(Refusal::TooSlow),
     }
 }
 
@@ -141,15 +159,13 @@ async fn read_head(
     read: &mut BytesMut,
     patience: Duration,
 ) -> Result<Option<usize>, Refusal> {
-    if read.is_empty() && !first_bytes(stream, read, patience).await {
-        return Ok(None);
+    skip_blank_lines(read);
+    while read.is_empty() {
+        if !first_bytes(stream, read, patience).await {
+            return Ok(None);
+        }
+        skip_blank_lines(read);
     }
-    // RFC 9112 2.2: blank lines before a request are skipped.
-    let blank = read
-        .iter()
-        .take_while(|b| matches!(b, b'\r' | b'\n'))
-        .count();
-    read.advance(blank);
     // Most heads come in one piece: the deadline's timer is only set for those that do not.
     if let Some(length) = end_of_head(read, 0) {
         return Ok(Some(length));
@@ -158,6 +174,15 @@ async fn read_head(
         Ok(length) => length,
         Err(_) => Err(Refusal::TooSlow),
     }
+}
+
+/// RFC 9112 2.2: blank lines before a request, which some players send after the last one, are skipped.
+fn skip_blank_lines(read: &mut BytesMut) {
+    let blank = read
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
+    read.advance(blank);
 }
 
 async fn first_bytes(stream: &mut Stream, read: &mut BytesMut, patience: Duration) -> bool {
@@ -175,8 +200,10 @@ async fn rest_of_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option
         if !matches!(stream.read_buf(read).await, Ok(1..)) {
             return Ok(None);
         }
-        if let Some(length) = end_of_head(read, searched) {
-            return Ok(Some(length));
+        match end_of_head(read, searched) {
+            Some(length) if length > HEAD_LIMIT_BYTES => return Err(oversize(read)),
+            Some(length) => return Ok(Some(length)),
+            None => {}
         }
     }
 }

@@ -76,6 +76,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     if !matches!(request.method, Some("GET" | "HEAD" | "OPTIONS")) {
         return Err(Refusal::Method);
     }
+    if fields.has_body {
+        return Err(Refusal::BadRequest("a request body is not taken here"));
+    }
     Ok(Head {
         is_plain_get: request.method == Some("GET") && !fields.has_expectation,
         target,
@@ -91,11 +94,10 @@ fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
     if !target.starts_with('/') {
         return Err(Refusal::BadRequest("the target must begin with /"));
     }
-    // `#` ends a target in a Location; bytes beyond ASCII mean different things to different servers.
-    if target
-        .bytes()
-        .any(|byte| !byte.is_ascii_graphic() || byte == b'#')
-    {
+    // `#` ends a target in a Location; bytes beyond ASCII mean different things to different servers; quotes and angle
+    // brackets are no part of a URI (RFC 3986 appendix C), and Pingora's would not take them.
+    let is_forbidden = |byte: u8| !byte.is_ascii_graphic() || b"#\"<>`".contains(&byte);
+    if target.bytes().any(is_forbidden) {
         return Err(Refusal::BadRequest("the target has a forbidden byte"));
     }
     Ok(())
@@ -106,6 +108,7 @@ fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
 struct Fields<'a> {
     has_host: bool,
     has_length: bool,
+    has_body: bool,
     has_expectation: bool,
     /// What `Connection` asks for; `None` when it does not say.
     persistence: Option<bool>,
@@ -134,14 +137,17 @@ impl<'a> Fields<'a> {
                 return Err(Refusal::BadRequest("more than one Host"));
             }
         } else if is("content-length") {
-            inspect_length(field.value)?;
+            self.has_body |= announces_body(field.value)?;
             if again(&mut self.has_length) {
                 return Err(Refusal::BadRequest("more than one Content-Length"));
             }
         } else if is("transfer-encoding") {
             return Err(Refusal::BadRequest("Transfer-Encoding is not taken here"));
         } else if is("connection") {
-            self.persistence = persistence(field.value).or(self.persistence);
+            // Several fields are one list: `close` in any of them wins.
+            if self.persistence != Some(false) {
+                self.persistence = persistence(field.value).or(self.persistence);
+            }
         } else if is("expect") {
             self.has_expectation = true;
         } else if is("x-forwarded-proto") {
@@ -175,13 +181,12 @@ fn inspect_host(value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// A stream is asked for without a body; one that announces a body is not waited for.
-fn inspect_length(value: &[u8]) -> Result<(), Refusal> {
-    if value == b"0" {
-        Ok(())
-    } else {
-        Err(Refusal::BadRequest("a request body is not taken here"))
+/// Whether a `Content-Length` announces a body; digits only, as anything else is read differently by different servers.
+fn announces_body(value: &[u8]) -> Result<bool, Refusal> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::BadRequest("Content-Length is not a number"));
     }
+    Ok(value.iter().any(|digit| *digit != b'0'))
 }
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ struct Page {
     text: String,
     listeners: Option<u32>,
     server: Option<String>,
+    started: Option<String>,
     mounts: Vec<MountReport>,
 }
 
@@ -129,6 +130,7 @@ impl Page {
         match name {
             "listeners" => self.listeners = text::count(text),
             "server_id" => self.server = text::printable(text),
+            "server_start" => self.started = text::printable(text),
             _ => {}
         }
     }
@@ -143,6 +145,7 @@ impl Page {
                 .listeners
                 .unwrap_or_else(|| text::listeners_of(&mounts)),
             mounts,
+            started: self.started,
             server: self.server,
         })
     }

@@ -12,6 +12,9 @@ use crate::fleet::PollOutcome;
 /// A relay that restarts serves a bad page once or twice; a server that was replaced serves it always.
 const MISSES: u8 = 3;
 
+/// A password that was put right on the relay is noticed after this many polls, an hour at the default interval.
+const POLLS_UNTIL_ANOTHER_TRY: u16 = 720;
+
 /// What was found out about each relay, by its name.
 #[derive(Debug, Default)]
 pub(super) struct Known(Mutex<HashMap<String, Memory>>);
@@ -23,6 +26,8 @@ struct Memory {
     misses: u8,
     /// The operator was told that the credentials are not accepted.
     warned: bool,
+    /// Polls of a public page since then.
+    polls_locked_out: u16,
 }
 
 impl Known {
@@ -57,6 +62,16 @@ impl Memory {
         self.misses = 0;
         if dialect.needs_credentials() {
             self.warned = false;
+        } else if self.warned {
+            self.wait_for_another_try();
+        }
+    }
+
+    fn wait_for_another_try(&mut self) {
+        self.polls_locked_out += 1;
+        if self.polls_locked_out >= POLLS_UNTIL_ANOTHER_TRY {
+            self.polls_locked_out = 0;
+            self.found = None;
         }
     }
 

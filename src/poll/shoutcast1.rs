@@ -1,12 +1,16 @@
 //! SHOUTcast v1's one line of counts, `/7.html`.
 //!
-//! In: the body of an answer. Out: a [`Report`] of one mount, `/`, or of none while no source feeds it. Pure.
+//! In: the body of an answer. Out: a [`Report`] of one mount, `/;`, or of none while no source feeds it. Pure.
 
 use super::{Unreadable, text};
 use crate::fleet::{MountKind, MountReport, Report};
 
 /// `current,status,peak,max,unique,bitrate,title`; the title may hold commas of its own.
 const FIELDS: usize = 7;
+
+/// The server's one stream. A v1 server has it at `/` too, but gives browsers a page there, going by their User-Agent (from
+/// general knowledge of SHOUTcast v1; no server was at hand).
+const STREAM: &str = "/;";
 
 /// Reads one page of seven fields.
 ///
@@ -26,11 +30,12 @@ pub fn parse(body: &[u8]) -> Result<Report, Unreadable> {
         max_listeners: (max > 0).then_some(max),
         title: text::printable(title),
         bitrate_kbps: bitrate,
-        ..MountReport::bare("/", MountKind::Running, listeners)
+        ..MountReport::bare(STREAM, MountKind::Running, listeners)
     };
     Ok(Report {
         listeners,
         mounts: Vec::from_iter((status == 1).then_some(mount)),
+        started: None,
         server: None,
     })
 }

@@ -50,6 +50,7 @@ impl Statistics {
                 .count()
                 .unwrap_or_else(|| text::listeners_of(&mounts)),
             mounts,
+            started: None,
             server: self
                 .version
                 .text()

@@ -40,6 +40,7 @@ struct Document {
 struct Icestats {
     source: Entries<Source>,
     server_id: Loose,
+    server_start: Loose,
     /// Icecast's own stylesheet leaves it out; an operator's may show it, and then it has the hidden mounts too.
     listeners: Loose,
 }
@@ -71,6 +72,7 @@ impl Icestats {
                 .count()
                 .unwrap_or_else(|| text::listeners_of(&mounts)),
             mounts,
+            started: self.server_start.text(),
             server: self.server_id.text(),
         }
     }

@@ -116,7 +116,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Gives the last relay back and selects another.
+    /// Gives the last relay back and selects another. A redirect never asks for a second one; who connects to relays does.
     fn move_on(&mut self) -> Option<()> {
         let (mount, scheme, relay) = self.placed.take()?;
         let fleet = &self.selection.config.as_ref()?.fleet;

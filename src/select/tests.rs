@@ -1,18 +1,16 @@
-//! Laws and stories of selection.
+//! Stories of selection, and what they share with the laws.
 
-use std::collections::{BTreeSet, HashMap};
+mod adapter;
+mod laws;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use pingora_load_balancing::selection::{BackendIter, BackendSelection};
-use proptest::prelude::*;
 
 use super::*;
-use crate::discovery::{backend_of, relay_of};
 use crate::fleet::tests::{relays, report, rules};
-use crate::fleet::{
-    AdminState, MountKind, MountReport, PollFault, PollOutcome, Polled, Report, SharedFleet,
-};
+use crate::fleet::{AdminState, MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
 
 const LIVE: &str = "/live.mp3";
 const LEAST: Rule = Rule {
@@ -59,79 +57,6 @@ fn spread(counts: &[u32]) -> u32 {
 
 fn place_live(fleet: &mut Fleet, now: Instant, rng: &mut Rng) -> Option<RelayId> {
     place(fleet, tune_in(LIVE), &[], LEAST, now, rng)
-}
-
-proptest! {
-    #[test]
-    fn arrivals_leave_equal_idle_relays_at_most_one_apart(relays in 1usize..12, arrivals in 0usize..300, seed: u64) {
-        let now = Instant::now();
-        let mut fleet = fleet_of(&vec![(0, 100); relays], now);
-        let mut rng = Rng::with_seed(seed);
-        for _ in 0..arrivals {
-            prop_assert!(place_live(&mut fleet, now, &mut rng).is_some());
-        }
-        let counts = taken(&fleet);
-        prop_assert_eq!(counts.iter().sum::<u32>() as usize, arrivals);
-        prop_assert!(spread(&counts) <= 1, "{:?}", counts);
-    }
-
-    #[test]
-    fn the_selected_relay_has_the_lowest_load(parts in prop::collection::vec((0u32..1_000, 1u32..=1_000), 1..20), seed: u64) {
-        let now = Instant::now();
-        let mut fleet = fleet_of(&parts, now);
-        let chosen = place_live(&mut fleet, now, &mut Rng::with_seed(seed)).unwrap();
-        let load = |(listeners, weight): &(u32, u32)| Load::new(*listeners, *weight);
-        let lowest = parts.iter().map(load).min().unwrap();
-        prop_assert_eq!(load(&parts[chosen.index()]), lowest);
-    }
-
-    #[test]
-    fn whoever_is_selected_is_eligible_under_every_policy(
-        states in prop::collection::vec((0u8..8, 0u32..50), 1..12), seed: u64, https: bool,
-    ) {
-        let now = Instant::now();
-        let later = now + Duration::from_secs(1);
-        let mut fleet = fleet_of(&vec![(0, 100); states.len()], now);
-        for (id, (state, listeners)) in (0..).zip(&states) {
-            let fault = PollFault::new("x");
-            match state {
-                0 => apply(&mut fleet, id, now, PollOutcome::Refused(fault)),
-                1 => apply(&mut fleet, id, now, PollOutcome::Full),
-                2 => apply(&mut fleet, id, now - Duration::from_secs(40), report(&[(LIVE, 1)])),
-                3 => fleet.set_admin_state(RelayId(id), AdminState::Drain),
-                4 => apply(&mut fleet, id, now - Duration::from_secs(5), report(&[])),
-                5 => apply(&mut fleet, id, now, PollOutcome::Failed(fault)),
-                _ => apply(&mut fleet, id, now, report(&[(LIVE, *listeners)])),
-            }
-        }
-        let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let wish = TuneIn { mount: LIVE, scheme };
-        let mut rng = Rng::with_seed(seed);
-        for policy in [Policy::LeastListeners, Policy::PowerOfTwo, Policy::WeightedRandom] {
-            let rule = Rule { policy, ..LEAST };
-            let before = taken(&fleet);
-            let open = |fleet: &Fleet| -> Vec<RelayId> {
-                let carriers = fleet.mounts().carriers(LIVE).iter();
-                let eligible = carriers.filter(|c| barrier(fleet.standing(c.relay).unwrap(), c, wish, &[], later).is_none());
-                eligible.map(|c| c.relay).collect()
-            };
-            let eligible = open(&fleet);
-            match place(&mut fleet, wish, &[], rule, later, &mut rng) {
-                Some(id) => {
-                    prop_assert!(eligible.contains(&id));
-                    prop_assert_eq!(taken(&fleet)[id.index()], before[id.index()] + 1);
-                }
-                None => prop_assert!(eligible.is_empty()),
-            }
-        }
-    }
-
-    #[test]
-    fn the_order_of_loads_is_that_of_the_fractions(a in any::<(u32, u32)>(), b in any::<(u32, u32)>()) {
-        let (x, y) = (Load::new(a.0, a.1), Load::new(b.0, b.1));
-        let (p, q) = (u128::from(a.0) * u128::from(b.1.max(1)), u128::from(b.0) * u128::from(a.1.max(1)));
-        prop_assert_eq!(x.cmp(&y), p.cmp(&q));
-    }
 }
 
 #[test]
@@ -394,76 +319,5 @@ fn every_no_has_its_reason() {
     assert_eq!(
         why(&unpolled, LIVE, Scheme::Http, &[], soon),
         NoRelay::NotYet
-    );
-}
-
-fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
-    let count = fleet.lock().relays().len() as u32;
-    // One address for all: two relays behind one address must stay two.
-    let address = "127.0.0.1:8000".parse().unwrap();
-    let backends: BTreeSet<_> = (0..count)
-        .map(|id| backend_of(RelayId(id), address))
-        .collect();
-    assert_eq!(backends.len() as u32, count);
-    let config = SelectConfig {
-        fleet: fleet.clone(),
-        rule: LEAST,
-    };
-    Arc::new(LeastLoaded::build_with_config(&backends, &config))
-}
-
-#[test]
-fn pingora_gets_the_relays_in_order_and_what_it_passes_over_is_given_back() {
-    let fleet = SharedFleet::new(fleet_of(&[(2, 100), (0, 100), (1, 100)], Instant::now()));
-    let selection = selection_over(&fleet);
-    let mut order = Vec::new();
-    let mut candidates = selection.iter(LIVE.as_bytes());
-    while let Some(backend) = candidates.next() {
-        order.push(relay_of(backend).0);
-    }
-    assert_eq!(order, [1, 2, 0]);
-    assert_eq!(taken(&fleet.lock()), [2, 0, 1], "nobody was sent anywhere");
-
-    let mut candidates = selection.iter(LIVE.as_bytes());
-    candidates.next();
-    candidates.next();
-    drop(candidates);
-    assert_eq!(
-        taken(&fleet.lock()),
-        [2, 0, 2],
-        "the last one yielded was taken"
-    );
-}
-
-#[test]
-fn a_listener_on_https_is_told_apart_by_the_key() {
-    let fleet = SharedFleet::new(fleet_of(&[(0, 100)], Instant::now()));
-    let secure = TuneIn {
-        mount: LIVE,
-        scheme: Scheme::Https,
-    };
-    let selection = selection_over(&fleet);
-    assert!(selection.iter(&key_of(&secure)).next().is_none());
-    assert!(selection.iter(&key_of(&tune_in(LIVE))).next().is_some());
-    assert!(selection.iter(b"\xff").next().is_none());
-}
-
-#[test]
-fn the_herd_does_not_happen_with_eight_threads() {
-    let fleet = SharedFleet::new(fleet_of(&[(0, 100); 4], Instant::now()));
-    let selection = selection_over(&fleet);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..125 {
-                    assert!(selection.iter(LIVE.as_bytes()).next().is_some());
-                }
-            });
-        }
-    });
-    let counts = taken(&fleet.lock());
-    assert_eq!(
-        counts, [250; 4],
-        "one atomic step: no thread sees what another is about to take"
     );
 }

@@ -115,3 +115,24 @@ fn a_configuration_file_and_the_environment_serve_alike() {
         assert_eq!((redirect.status, fleet.chosen_by(&redirect)), (307, 1));
     }
 }
+
+#[test]
+fn a_unix_socket_takes_the_place_of_nothing_that_is_in_use() {
+    let folder = std::env::temp_dir().join(format!("icecast-balancer-unix-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, live) = (folder.join("notes.txt"), folder.join("live.sock"));
+    std::fs::write(&file, "keep me").unwrap();
+    let _somebody = std::os::unix::net::UnixListener::bind(&live).unwrap();
+    let config = ConfigText::of_none().and_relay_at("127.0.0.1:8000".parse().unwrap());
+
+    for path in [&file, &live, &folder.join("nowhere/x.sock")] {
+        let path = path.to_str().unwrap();
+        let bind = format!("[[bind]]\naddress = \"unix:{path}\"\n[admin]\nbind = \"\"");
+        let ended = Ended::of_config("run", &config.clone().with_section(&bind).to_string());
+        assert_eq!(ended.code, Some(1), "{}", ended.said());
+        assert!(ended.said().contains(path), "{}", ended.said());
+    }
+
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "keep me");
+    std::fs::remove_dir_all(&folder).unwrap();
+}

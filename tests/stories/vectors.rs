@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::{Balancer, Fleet, seconds};
+use crate::harness::{Balancer, Fleet, eventually, seconds};
 
 /// A request's bytes, what it is, and the status it gets.
 struct Vector(&'static str, Vec<u8>, u16);
@@ -82,6 +82,12 @@ fn vectors() -> Vec<Vector> {
         ),
         Vector("CONNECT", line("CONNECT radio:80 HTTP/1.1"), 405),
         Vector("POST", line("POST /live.mp3 HTTP/1.1"), 405),
+        Vector(
+            "POST with a body",
+            b"POST /live.mp3 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx".into(),
+            405,
+        ),
+        Vector("GET with a body", get("Content-Length: 1\r\n"), 400),
         Vector("space in target", line("GET /live.mp3 x HTTP/1.1"), 400),
         Vector(
             "8-bit in target",
@@ -225,7 +231,18 @@ fn the_express_lane_and_the_door_answer_alike() {
         lines.sort_unstable();
         lines
     };
-    for target in ["/live.mp3", "/live.mp3?a=b&c=%20", "/%6cive.mp3"] {
+    let printable: String = (b'!'..=b'~')
+        .filter(|b| !b"#\"<>`".contains(b))
+        .map(char::from)
+        .collect();
+    let every_byte = format!("/live.mp3?{printable}");
+    for target in [
+        "/live.mp3",
+        "/live.mp3?a=b&c=%20",
+        "/%6cive.mp3",
+        "/live.mp3?",
+        &every_byte,
+    ] {
         let request = |fields: &str| {
             format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n")
         };
@@ -240,4 +257,37 @@ fn the_express_lane_and_the_door_answer_alike() {
             "{express:?}"
         );
     }
+}
+
+#[test]
+fn who_reads_no_answer_is_let_go() {
+    let fleet = Fleet::of(1).carrying("/live.mp3");
+    let balancer = Balancer::in_front_of(&fleet);
+    for target in ["/live.mp3", "/nope"] {
+        let mut deaf = TcpStream::connect(address(&balancer)).unwrap();
+        deaf.set_write_timeout(Some(seconds(1))).unwrap();
+        let question = line(&format!("GET {target} HTTP/1.1")).repeat(100);
+        // Until the answers fill every buffer on the way and the balancer reads no more.
+        while deaf.write_all(&question).is_ok() {}
+        eventually(seconds(25), "the connection is closed", || {
+            deaf.write_all(&question).is_err_and(|error| {
+                matches!(
+                    error.kind(),
+                    std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe
+                )
+            })
+        });
+    }
+}
+
+#[test]
+fn a_blank_line_behind_a_request_is_no_request() {
+    let fleet = Fleet::of(1).carrying("/live.mp3");
+    let balancer = Balancer::in_front_of(&fleet);
+    let two = [get(""), b"\r\n".to_vec(), get("Connection: close\r\n")].concat();
+    let answer = answers(address(&balancer), &two);
+    assert_eq!(answer.matches("HTTP/1.1 307").count(), 2, "{answer}");
+    let trailing = [get(""), b"\r\n".to_vec()].concat();
+    let answer = answers(address(&balancer), &trailing);
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }

@@ -138,6 +138,11 @@ fn a_connection_is_kept_as_its_version_and_the_listener_say() {
         ("1.1", "connection: keep-alive, Close\r\n", false),
         ("1.0", "Connection: Keep-Alive\r\n", true),
         ("1.1", "Connection: upgrade\r\n", true),
+        (
+            "1.1",
+            "Connection: close\r\nConnection: keep-alive\r\n",
+            false,
+        ),
     ] {
         let head = format!("GET / HTTP/{version}\r\nHost: a\r\n{field}\r\n");
         assert_eq!(
@@ -185,4 +190,30 @@ proptest! {
             prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'));
         }
     }
+}
+
+#[test]
+fn whatever_passes_is_a_target_that_pingora_takes_too() {
+    let mut passed = 0;
+    for byte in 0x21..0x7f_u8 {
+        for target in [
+            format!("/a{}b", byte as char),
+            format!("/a?b={}c", byte as char),
+        ] {
+            let head = format!("GET {target} HTTP/1.0\r\n\r\n");
+            if inspect(head.as_bytes()).is_ok() {
+                passed += 1;
+                assert!(target.parse::<http::Uri>().is_ok(), "{target}");
+            }
+        }
+    }
+    assert_eq!(passed, 2 * (94 - 5));
+}
+
+#[test]
+fn other_methods_are_told_so_with_a_body_too() {
+    let post = b"POST /live.mp3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    assert_eq!(status(post), 405);
+    let get = b"GET /live.mp3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    assert_eq!(status(get), 400);
 }

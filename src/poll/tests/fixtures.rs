@@ -127,7 +127,7 @@ const NOT_SEVEN: &str = "unreadable, expected seven fields: five counts, a bitra
 
 const SHOUTCAST1: Table = &[
     ("v1-7-offair.html", "0: "),
-    ("v1-7.html", "5: running / 5/32"),
+    ("v1-7.html", "5: running /; 5/32"),
     ("v1-server-full.txt", NOT_SEVEN),
     ("v1-stream-head.txt", NOT_SEVEN),
 ];
