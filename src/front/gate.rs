@@ -131,7 +131,7 @@ impl ServerApp for Gate {
                     return None;
                 }
             }
-            head = read_head(&mut stream, &mut visit.read, IDLE_LIMIT).await;
+            head = next_head(&mut stream, &mut visit.read).await;
         }
     }
 
@@ -142,26 +142,18 @@ impl ServerApp for Gate {
 
 /// Reads the first head of a connection, which has to be whole a deadline after the connection.
 async fn first_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
-    let head = timeout(HEAD_DEADLINE, read_head(stream, read, HEAD_DEADLINE)).await;
-    match head {
+    match timeout(HEAD_DEADLINE, whole_head(stream, read)).await {
         Ok(head) => head,
         Err(_) if read.is_empty() => Ok(None),
         Err(_) => Err(Refusal::TooSlow),
     }
 }
 
-/// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung
-/// up or stayed silent.
-///
-/// `patience` bounds the wait for the first byte.
-async fn read_head(
-    stream: &mut Stream,
-    read: &mut BytesMut,
-    patience: Duration,
-) -> Result<Option<usize>, Refusal> {
+/// Reads a later head, which has to be whole a deadline after its first byte.
+async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
     skip_blank_lines(read);
     while read.is_empty() {
-        if !first_bytes(stream, read, patience).await {
+        if !matches!(timeout(IDLE_LIMIT, read_some(stream, read)).await, Ok(true)) {
             return Ok(None);
         }
         skip_blank_lines(read);
@@ -170,9 +162,27 @@ async fn read_head(
     if let Some(length) = end_of_head(read, 0) {
         return Ok(Some(length));
     }
-    match timeout(HEAD_DEADLINE, rest_of_head(stream, read)).await {
-        Ok(length) => length,
-        Err(_) => Err(Refusal::TooSlow),
+    let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
+    head.unwrap_or(Err(Refusal::TooSlow))
+}
+
+/// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung
+/// up.
+async fn whole_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
+    let mut searched = 0;
+    loop {
+        if searched == 0 {
+            skip_blank_lines(read);
+        }
+        match end_of_head(read, searched) {
+            Some(length) if length <= HEAD_LIMIT_BYTES => return Ok(Some(length)),
+            Some(_) => return Err(oversize(read)),
+            None if read.len() >= HEAD_LIMIT_BYTES => return Err(oversize(read)),
+            None => searched = read.len(),
+        }
+        if !read_some(stream, read).await {
+            return Ok(None);
+        }
     }
 }
 
@@ -185,27 +195,10 @@ fn skip_blank_lines(read: &mut BytesMut) {
     read.advance(blank);
 }
 
-async fn first_bytes(stream: &mut Stream, read: &mut BytesMut, patience: Duration) -> bool {
+/// Reads what there is; false when the listener hung up.
+async fn read_some(stream: &mut Stream, read: &mut BytesMut) -> bool {
     read.reserve(HEAD_BUFFER_BYTES);
-    matches!(timeout(patience, stream.read_buf(read)).await, Ok(Ok(1..)))
-}
-
-async fn rest_of_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
-    loop {
-        let searched = read.len();
-        if searched >= HEAD_LIMIT_BYTES {
-            return Err(oversize(read));
-        }
-        read.reserve(HEAD_BUFFER_BYTES);
-        if !matches!(stream.read_buf(read).await, Ok(1..)) {
-            return Ok(None);
-        }
-        match end_of_head(read, searched) {
-            Some(length) if length > HEAD_LIMIT_BYTES => return Err(oversize(read)),
-            Some(length) => return Ok(Some(length)),
-            None => {}
-        }
-    }
+    matches!(stream.read_buf(read).await, Ok(1..))
 }
 
 /// Sends an answer; returns whether it went out.
