@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use log::{LevelFilter, error};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -19,6 +20,10 @@ use crate::logging;
 
 /// How long the simulated listeners may take to leave once the demo is over.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long the balancer may take to open, and how often that is tried.
+const OPENING_DEADLINE: Duration = Duration::from_secs(5);
+const OPENING_STEP: Duration = Duration::from_millis(20);
 
 /// Runs the demo to its end; 1 when nothing was heard or the port is taken.
 pub fn run(flags: &DemoFlags) -> ExitCode {
@@ -45,6 +50,7 @@ fn play(flags: &DemoFlags, stage: Runtime) -> io::Result<ExitCode> {
     let (curtain, lifted) = watch::channel(());
     let length = flags.length;
     let show = stage.spawn(async move {
+        opened(balancer).await;
         let summary = fleet
             .run(balancer, length, Style::of_stdout(), io::stdout())
             .await;
@@ -59,6 +65,17 @@ fn play(flags: &DemoFlags, stage: Runtime) -> io::Result<ExitCode> {
         // Stopped by a signal: that was what the person wanted.
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// Waits until the balancer accepts connections: who comes earlier would count as one who heard nothing.
+async fn opened(balancer: SocketAddr) {
+    let open = async {
+        while TcpStream::connect(balancer).await.is_err() {
+            tokio::time::sleep(OPENING_STEP).await;
+        }
+    };
+    // If it never opens, the listeners say so.
+    let _ = tokio::time::timeout(OPENING_DEADLINE, open).await;
 }
 
 fn verdict(summary: &Summary) -> ExitCode {
