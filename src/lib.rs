@@ -36,4 +36,5 @@ pub mod front;
 pub mod logging;
 pub mod poll;
 pub mod select;
+pub mod stream;
 pub mod tryout;

@@ -11,12 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest, as `src/lib.rs` lists them.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "fleet",
     "config",
     "discovery",
     "select",
     "poll",
+    "stream",
     "front",
     "admin",
     "app",
