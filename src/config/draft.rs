@@ -112,7 +112,7 @@ fn no_tls(given: &Given<'_>) -> Result<(), Fault> {
 /// Reads one `[[mount]]`.
 fn mount(section: &mut Section<'_, '_>) -> Option<(String, Mount, Spot)> {
     let path = section.scalar("path", value::mount_path);
-    section.scalar("mode", settings::mode);
+    let mode = section.scalar("mode", settings::mode);
     let capacity = section.scalar("capacity", value::capacity);
     let hidden = section.scalar("hidden", value::boolean);
     if let Read::Absent = path {
@@ -122,6 +122,7 @@ fn mount(section: &mut Section<'_, '_>) -> Option<(String, Mount, Spot)> {
     let mount = Mount {
         capacity_listeners: capacity.value(),
         hidden: hidden.or(false),
+        mode: mode.value(),
     };
     Some((path, mount, spot))
 }
@@ -201,6 +202,7 @@ impl Draft {
                 .collect(),
             admin: Admin {
                 bind: self.admin.bind,
+                token: None,
             },
             poll: self.poll,
             select: self.select,
@@ -209,6 +211,9 @@ impl Draft {
             log: self.log,
             relays: relays.map(|entry| entry.config).collect(),
             mounts: mounts.map(|(path, mount, _)| (path, mount)).collect(),
+            listener_rules: Vec::new(),
+            stream: settings::default_stream(),
+            upstream: super::Upstream::default(),
         }
     }
 }

@@ -29,7 +29,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use regex::bytes::Regex;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fleet::{Origin, Relay};
 
@@ -66,6 +67,12 @@ pub struct Config {
     pub relays: Vec<RelayConfig>,
     /// What is said about single mounts, by public path.
     pub mounts: BTreeMap<String, Mount>,
+    /// Listeners who need another mode than their mount's; the first that fits counts.
+    pub listener_rules: Vec<ListenerRule>,
+    /// How carried streams are kept up.
+    pub stream: Stream,
+    /// How relays are reached over TLS.
+    pub upstream: Upstream,
 }
 
 /// How a listener gets the stream.
@@ -73,6 +80,8 @@ pub struct Config {
 pub enum Mode {
     /// The listener is sent to the relay.
     Redirect,
+    /// The balancer carries the stream, over a connection of the listener's own to a relay.
+    Proxy,
 }
 
 /// One public address.
@@ -99,7 +108,22 @@ impl std::fmt::Display for Bind {
 pub struct Admin {
     /// Where status, metrics and readiness are asked; `None` (`bind = ""`) turns it off.
     pub bind: Option<SocketAddr>,
+    /// What a request must know to change anything; `None` refuses every change.
+    pub token: Option<Token>,
 }
+
+/// The secret that guards changes over the admin bind, read from a file.
+#[derive(Debug, Clone)]
+pub struct Token(pub SecretString);
+
+/// Two tokens are the same when their texts are.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Token {}
 
 /// How relays are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +165,17 @@ pub enum Policy {
 pub struct Redirect {
     /// 302, 303 or 307.
     pub status: u16,
+    /// What becomes of a listener on https when no relay with an https address can take him.
+    pub without_https: WithoutHttps,
+}
+
+/// What becomes of a listener on https when only relays without an https address can take him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutHttps {
+    /// The balancer carries the stream for him.
+    Proxy,
+    /// He is refused.
+    Refuse,
 }
 
 /// How relays' names become addresses.
@@ -199,4 +234,50 @@ pub struct Mount {
     pub capacity_listeners: Option<u32>,
     /// No status page lists it; every relay is taken to carry it.
     pub hidden: bool,
+    /// How its listeners get it, where that differs from the rest.
+    pub mode: Option<Mode>,
+}
+
+/// Listeners who get another mode.
+#[derive(Debug, Clone)]
+pub struct ListenerRule {
+    /// Searched in the `User-Agent`, letters of either case alike.
+    pub user_agent: Regex,
+    /// How such listeners are served.
+    pub mode: Mode,
+}
+
+/// How carried streams are kept up (mode proxy).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The most time a relay may take to accept a connection.
+    pub connect_timeout: Duration,
+    /// The most time a relay may take from there to the head of its answer.
+    pub answer_timeout: Duration,
+    /// Silence after which another relay is asked; `None` means half of what the relay's burst lasts, 1 s to 3 s.
+    pub stall_timeout: Option<Duration>,
+    /// How long a listener is kept when no relay has the mount.
+    pub hold: Duration,
+    /// A listener who takes nothing for so long is given up.
+    pub slow_listener_timeout: Duration,
+    /// The time over which the listeners of a drained relay are moved.
+    pub drain_time: Duration,
+    /// How listeners are moved from the fullest relay to the emptiest.
+    pub rebalance: Rebalance,
+}
+
+/// How listeners are moved from the fullest relay to the emptiest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rebalance {
+    /// The most listeners moved in a second; 0 turns it off.
+    pub listeners_per_second: u32,
+    /// Nobody is moved while the loads differ by less than this part of the larger, in percent.
+    pub difference_percent: u32,
+}
+
+/// How relays are reached over TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// Certificates (PEM) of authorities that are believed beside the public ones; empty when there is no such file.
+    pub ca: Vec<u8>,
 }

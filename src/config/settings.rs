@@ -46,6 +46,7 @@ const DEFAULT_STATUS: u16 = 307;
 pub(super) fn mode(given: &Given<'_>) -> Result<Mode, Fault> {
     match given.text() {
         Some("redirect") => Ok(Mode::Redirect),
+        Some("proxy") => Ok(Mode::Proxy),
         _ => Err(given.instead_of("\"redirect\" (the only mode of this version)")),
     }
 }
@@ -137,6 +138,23 @@ pub(super) fn redirect(section: &mut Section<'_, '_>) -> Redirect {
     });
     Redirect {
         status: status.or(DEFAULT_STATUS),
+        without_https: super::WithoutHttps::Proxy,
+    }
+}
+
+/// `[stream]` where nobody said anything.
+pub(super) fn default_stream() -> super::Stream {
+    super::Stream {
+        connect_timeout: seconds(2),
+        answer_timeout: seconds(5),
+        stall_timeout: None,
+        hold: seconds(30),
+        slow_listener_timeout: seconds(30),
+        drain_time: seconds(30),
+        rebalance: super::Rebalance {
+            listeners_per_second: 0,
+            difference_percent: 20,
+        },
     }
 }
 

@@ -95,6 +95,7 @@ fn every_key_is_read() {
     let mount = Mount {
         capacity_listeners: Some(5000),
         hidden: true,
+        mode: None,
     };
     assert_eq!(config.mounts.get("/live.mp3"), Some(&mount));
 }
