@@ -5,6 +5,7 @@
 
 mod admin_state;
 mod health;
+mod ledger;
 mod mount;
 mod pending;
 mod relay;
@@ -52,6 +53,7 @@ pub struct Fleet {
 pub struct Record {
     health: HealthRecord,
     pending: Pending,
+    departed: Pending,
     /// Polls that ended, good or bad.
     pub polls: u64,
     /// Polls that brought no report.
@@ -135,43 +137,6 @@ impl Fleet {
         self.records.iter().all(|record| record.polls > 0)
     }
 
-    /// Notes that a listener was sent to this mount of this relay at `now`.
-    pub fn raise_pending(&mut self, id: RelayId, mount: &str, now: Instant) {
-        self.change_pending(
-            id,
-            mount,
-            |pending| pending.raise(now),
-            |carrier| carrier.raise_pending(now),
-        );
-    }
-
-    /// Takes back the latest placement: the listener was not sent after all.
-    pub fn withdraw_pending(&mut self, id: RelayId, mount: &str) {
-        self.change_pending(id, mount, Pending::withdraw, |carrier| {
-            carrier.pending.withdraw()
-        });
-    }
-
-    fn change_pending(
-        &mut self,
-        id: RelayId,
-        mount: &str,
-        change: impl FnOnce(&mut Pending),
-        change_carrier: impl FnOnce(&mut Carrier),
-    ) {
-        let place = id.index();
-        let (Some(record), Some(standing)) =
-            (self.records.get_mut(place), self.standings.get_mut(place))
-        else {
-            return;
-        };
-        change(&mut record.pending);
-        standing.pending_listeners = record.pending.listeners();
-        if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
-            change_carrier(carrier);
-        }
-    }
-
     /// Sets what the operator wants of a relay.
     pub fn set_admin_state(&mut self, id: RelayId, state: AdminState) {
         if let Some(standing) = self.standings.get_mut(id.index()) {
@@ -227,7 +192,9 @@ impl Fleet {
             .filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)));
         self.mounts.apply(id, listed, began, now);
         record.pending.settle(began);
+        record.departed.settle(began);
         standing.pending_listeners = record.pending.listeners();
+        standing.departed_listeners = record.departed.listeners();
         standing.listeners = report.listeners;
         standing.refuses_clients = false;
         standing.fresh_until = Some(began + self.rules.stale_after);
@@ -281,6 +248,7 @@ fn unpolled(relay: &Relay) -> Standing {
         capacity_listeners: relay.capacity_listeners,
         listeners: 0,
         pending_listeners: 0,
+        departed_listeners: 0,
         health: Health::Unknown,
         admin_state: AdminState::Ready,
         refuses_clients: false,

@@ -34,6 +34,8 @@ pub struct Carrier {
     pub capacity_listeners: Option<u32>,
     /// Listeners sent to this mount there that no report shows yet.
     pub pending: Pending,
+    /// Listeners that left it there and that the last report still contains.
+    pub departed: Pending,
     /// Since when reports lack it; `None` while it is listed.
     pub missing_since: Option<Instant>,
     /// When a listener was last sent to wake it, while no report has shown it awake since.
@@ -50,6 +52,7 @@ impl Carrier {
             listeners: 0,
             capacity_listeners,
             pending: Pending::default(),
+            departed: Pending::default(),
             missing_since: None,
             woken_at: None,
             assumed: true,
@@ -58,7 +61,8 @@ impl Carrier {
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        let taken = self.listeners.saturating_add(self.pending.listeners());
+        let there = self.listeners.saturating_sub(self.departed.listeners());
+        let taken = there.saturating_add(self.pending.listeners());
         self.capacity_listeners.is_some_and(|limit| taken >= limit)
     }
 
@@ -201,6 +205,7 @@ impl MountTable {
             carrier.missing_since = None;
             carrier.woken_at = carrier.woken_at.filter(|_| mount.kind == MountKind::Idle);
             carrier.pending.settle(poll_began);
+            carrier.departed.settle(poll_began);
         }
         key
     }
@@ -215,6 +220,7 @@ impl MountTable {
                 return true;
             }
             carrier.pending.settle(poll_began);
+            carrier.departed.settle(poll_began);
             if !carrier.assumed {
                 carrier.missing_since.get_or_insert(now);
             }

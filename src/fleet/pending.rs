@@ -66,6 +66,23 @@ impl Pending {
         }
     }
 
+    /// Takes back the placement made at `raised`; returns false when a report has shown that listener already.
+    pub fn withdraw_of(&mut self, raised: Instant) -> bool {
+        let holds = |batch: &Batch| batch.first <= raised && raised <= batch.last;
+        let Some(place) = self.batches.iter().rposition(holds) else {
+            return false;
+        };
+        let Some(batch) = self.batches.get_mut(place) else {
+            return false;
+        };
+        batch.listeners -= 1;
+        self.listeners -= 1;
+        if batch.listeners == 0 {
+            self.batches.remove(place);
+        }
+        true
+    }
+
     /// Clears what a report whose poll began at `poll_began` shows by now.
     pub fn settle(&mut self, poll_began: Instant) {
         while let Some(batch) = self.batches.front() {
@@ -113,6 +130,20 @@ mod tests {
         }
         assert_eq!(pending.listeners(), 3_600);
         assert!(pending.batches.len() <= BATCH_LIMIT);
+    }
+
+    #[test]
+    fn a_placement_is_taken_back_only_while_no_report_shows_it() {
+        let start = Instant::now();
+        let mut pending = Pending::default();
+        pending.raise(start);
+        pending.raise(at(start, 2_000));
+        assert!(pending.withdraw_of(at(start, 2_000)));
+        assert_eq!(pending.listeners(), 1);
+        assert!(!pending.withdraw_of(at(start, 2_000)), "it was taken back");
+        pending.settle(at(start, 1_000));
+        assert!(!pending.withdraw_of(start), "a report has shown it");
+        assert_eq!(pending.listeners(), 0);
     }
 
     proptest! {

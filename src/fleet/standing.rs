@@ -16,6 +16,8 @@ pub struct Standing {
     pub listeners: u32,
     /// Listeners sent that no report shows yet.
     pub pending_listeners: u32,
+    /// Listeners that left and that the last report still contains.
+    pub departed_listeners: u32,
     /// Whether it answers.
     pub health: Health,
     /// What the operator wants of it.
@@ -33,9 +35,11 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Listeners that count: reported and pending.
+    /// Listeners that count: reported and still there, and pending.
     pub fn taken_listeners(&self) -> u32 {
-        self.listeners.saturating_add(self.pending_listeners)
+        self.listeners
+            .saturating_sub(self.departed_listeners)
+            .saturating_add(self.pending_listeners)
     }
 
     /// Whether it has as many listeners as it may.
