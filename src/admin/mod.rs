@@ -1,119 +1,180 @@
-//! The admin bind: what an operator and a machine that watches us may ask. Reads the fleet; changes nothing.
+//! The admin bind: what an operator and a machine that watches us may ask, and what an operator may change.
+//!
+//! In: requests. Out: pages about the fleet, which anybody who reaches the bind may read; and the admin state of a relay,
+//! which only a request with the token changes. Request bodies are never read.
 
+mod answer;
+mod control;
+mod guard;
 mod metrics;
 mod status;
+mod strikes;
+#[cfg(test)]
+mod tests;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use http::{Response, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+use log::{info, warn};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
+use crate::config::Token;
 use crate::fleet::SharedFleet;
-use crate::front::{SERVER_NAME, Tally};
+use crate::front::Tally;
+use answer::Answer;
+use control::Order;
+use guard::{Denial, Guard};
 use metrics::{Metrics, Source};
 use status::FleetStatus;
+
+const MAP: &str =
+    "pages: /live /ready /status /metrics; changes: POST /relays/{name}/drain, /ready or /maint";
 
 /// Answers the admin bind.
 #[derive(Debug)]
 pub struct AdminPages {
     fleet: SharedFleet,
     metrics: Metrics,
+    guard: Guard,
 }
 
+/// A page, and how it is made.
+type Page = fn(&AdminPages) -> Answer;
+
 impl AdminPages {
-    /// Pages about this fleet and what the front door answered.
+    /// Pages about this fleet and what the front door answered. Without a token nothing can be changed over them.
     pub fn new(fleet: SharedFleet, tally: Arc<Tally>) -> Self {
         let metrics = Metrics::new(Source {
             fleet: fleet.clone(),
             tally,
         });
-        Self { fleet, metrics }
+        Self {
+            fleet,
+            metrics,
+            guard: Guard::new(None),
+        }
     }
 
-    fn page(&self, method: &http::Method, path: &str) -> Answer {
-        if *method != http::Method::GET && *method != http::Method::HEAD {
-            return Answer::text(405, "only GET and HEAD are served here\n");
+    /// Lets those who know the token change the fleet.
+    pub fn guarded_by(self, token: Option<Token>) -> Self {
+        Self {
+            guard: Guard::new(token),
+            ..self
         }
-        match path {
-            "/live" => Answer::text(200, "live\n"),
-            "/ready" => self.readiness(),
-            "/status" => self.status(),
-            "/metrics" => self.metrics(),
-            _ => Answer::text(404, "pages: /live /ready /status /metrics\n"),
+    }
+
+    /// Answers a request that `peer` sent.
+    fn answer(&self, request: &Parts, peer: Option<SocketAddr>, now: Instant) -> Answer {
+        if let Some(page) = page(request.uri.path()) {
+            return match request.method {
+                Method::GET | Method::HEAD => page(self),
+                _ => not_allowed("GET, HEAD"),
+            };
         }
+        match Order::parse(request.uri.path()) {
+            None => Answer::text(404, MAP),
+            Some(_) if request.method != Method::POST => not_allowed("POST"),
+            Some(order) => self.change(&order, &request.headers, peer, now),
+        }
+    }
+
+    fn change(
+        &self,
+        order: &Order,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        now: Instant,
+    ) -> Answer {
+        let ip = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        if let Err(denial) = self.guard.admit(headers, ip, now) {
+            return deny(&denial, ip);
+        }
+        let done = order.carry_out(&mut self.fleet.lock());
+        match done {
+            Ok(state) => {
+                let asked_by = peer.map_or_else(|| ip.to_string(), |peer| peer.to_string());
+                info!("relay {order}, asked by {asked_by}");
+                Answer::json(&state)
+            }
+            Err(unknown) => Answer::text(404, unknown),
+        }
+    }
+
+    fn live(&self) -> Answer {
+        Answer::text(200, "live")
     }
 
     fn readiness(&self) -> Answer {
         if self.fleet.lock().is_surveyed() {
-            Answer::text(200, "ready\n")
+            Answer::text(200, "ready")
         } else {
-            Answer::text(503, "not ready: the first round of polls is not over\n")
+            Answer::text(503, "not ready: the first round of polls is not over")
         }
     }
 
     fn status(&self) -> Answer {
         let status = FleetStatus::of(&self.fleet.lock(), Instant::now());
-        match serde_json::to_string_pretty(&status) {
-            Ok(text) => Answer::new(200, "application/json", text + "\n"),
-            Err(error) => Answer::text(500, &format!("{error}\n")),
-        }
+        Answer::json(&status)
     }
 
     fn metrics(&self) -> Answer {
         const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         match self.metrics.render() {
             Ok(text) => Answer::new(200, OPEN_METRICS, text),
-            Err(error) => Answer::text(500, &format!("{error}\n")),
+            Err(error) => Answer::text(500, error),
         }
     }
 }
 
-/// A page of the admin bind.
-struct Answer {
-    status: u16,
-    content_type: &'static str,
-    body: String,
+fn page(path: &str) -> Option<Page> {
+    match path {
+        "/live" => Some(AdminPages::live),
+        "/ready" => Some(AdminPages::readiness),
+        "/status" => Some(AdminPages::status),
+        "/metrics" => Some(AdminPages::metrics),
+        _ => None,
+    }
 }
 
-impl Answer {
-    fn new(status: u16, content_type: &'static str, body: String) -> Self {
-        Self {
-            status,
-            content_type,
-            body,
-        }
-    }
+fn not_allowed(allowed: &'static str) -> Answer {
+    Answer::text(405, format_args!("methods served here: {allowed}"))
+        .with(header::ALLOW, HeaderValue::from_static(allowed))
+}
 
-    fn text(status: u16, body: &str) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", body.to_owned())
+/// SECURITY: neither the log nor the answer repeats what was given as the token.
+fn deny(denial: &Denial, peer: IpAddr) -> Answer {
+    if let Denial::Wrong | Denial::OneTooMany(_) = denial {
+        warn!("a change of a relay was refused: {denial}, asked by {peer}");
     }
-
-    fn into_response(self) -> Response<Vec<u8>> {
-        let mut response = Response::new(self.body.into_bytes());
-        if let Ok(status) = http::StatusCode::from_u16(self.status) {
-            *response.status_mut() = status;
-        }
-        let length = response.body().len();
-        let fields = response.headers_mut();
-        let text = http::HeaderValue::from_static;
-        fields.insert(header::CONTENT_TYPE, text(self.content_type));
-        fields.insert(header::CONTENT_LENGTH, length.into());
-        fields.insert(header::CACHE_CONTROL, text("no-store"));
-        fields.insert(header::SERVER, text(SERVER_NAME));
-        // SECURITY: names and titles in these pages come from relays; nothing may make a browser run them.
-        fields.insert(header::X_CONTENT_TYPE_OPTIONS, text("nosniff"));
-        response
+    let answer = Answer::text(denial.status(), denial);
+    match (denial.status(), denial.retry_after_seconds()) {
+        (401, _) => answer.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        (_, Some(seconds)) => answer.with(header::RETRY_AFTER, seconds),
+        _ => answer,
     }
 }
 
 #[async_trait]
 impl ServeHttp for AdminPages {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let request = session.req_header();
-        self.page(&request.method, request.uri.path())
-            .into_response()
+        let peer = session.client_addr().and_then(|peer| peer.as_inet());
+        let peer = peer.copied();
+        let answer = self.answer(session.req_header(), peer, Instant::now());
+        if announces_body(&session.req_header().headers) {
+            // What follows the head is not read, so that it must not be taken for the next request.
+            session.set_keepalive(None);
+        }
+        answer.into_response()
     }
+}
+
+fn announces_body(headers: &HeaderMap) -> bool {
+    let empty = |length: &HeaderValue| length.as_bytes() == b"0";
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || !headers.get_all(header::CONTENT_LENGTH).iter().all(empty)
 }

@@ -278,6 +278,6 @@ pub struct Rebalance {
 /// How relays are reached over TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upstream {
-    /// Certificates (PEM) of authorities that are believed beside the public ones; empty when there is no such file.
-    pub ca: Vec<u8>,
+    /// A file (PEM) of the authorities whose certificates are believed, instead of the public ones.
+    pub ca_file: Option<String>,
 }

@@ -6,6 +6,7 @@
 mod admin_state;
 mod health;
 mod ledger;
+mod location;
 mod mount;
 mod pending;
 mod relay;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 pub use admin_state::AdminState;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
+pub use location::{push_location, push_target};
 pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
 pub use pending::{Pending, SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme, is_server_address};

@@ -66,9 +66,10 @@ impl Pending {
         }
     }
 
-    /// Takes back the placement made at `raised`; returns false when a report has shown that listener already.
+    /// Takes back a placement that was made just before `raised`; returns false when a report has shown that listener
+    /// already.
     pub fn withdraw_of(&mut self, raised: Instant) -> bool {
-        let holds = |batch: &Batch| batch.first <= raised && raised <= batch.last;
+        let holds = |batch: &Batch| batch.first <= raised && raised <= batch.last + BATCH_SPAN;
         let Some(place) = self.batches.iter().rposition(holds) else {
             return false;
         };

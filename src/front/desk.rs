@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use super::answer::Page;
 use super::ask::{Ask, playlist_of};
 use super::complaint::Complaint;
-use super::location::push_location;
+
 use super::public_status;
 use super::refuse::Refusal;
 use super::tally::Tally;
 use crate::discovery::relay_of;
-use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet};
+use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet, push_location};
 use crate::select::{NoRelay, RelayBackends, TuneIn, can_take, key_of, why_none};
 
 /// How long a tune-in waits for the first round of polls after a start, and how often it looks.

@@ -2,7 +2,7 @@
 //!
 //! In: connections on the public binds. The `gate` reads and inspects each request's `head`. A plain tune-in leaves by the
 //! `express` lane; all else passes the `door`, Pingora's `ProxyHttp`. Both put what is wanted (`ask`, `scheme`) to the same
-//! `desk`, which selects a relay and decides: a redirect to a `location`, a page, or a refusal; `answer` writes it.
+//! `desk`, which selects a relay and decides: a redirect, a page, or a refusal; `answer` writes it.
 
 mod answer;
 mod ask;
@@ -12,7 +12,6 @@ mod door;
 mod express;
 mod gate;
 mod head;
-mod location;
 mod playlist;
 mod public_status;
 mod refuse;

@@ -1,6 +1,73 @@
 //! Streams: a listener's audio carried by the balancer, on and on, whatever happens to the relays.
+//!
+//! ```text
+//!  tuner --(first relay: link)--> relay_stream --> carried --> outlet --> Pingora --> listener
+//!                                     |               ^
+//!                lost, silent, asked  |               | what was sent
+//!                                     v               |
+//!                                 crossing --> attempt (link, search) : up to three relays at once
+//!                                     |
+//!                                     +--> landing: the very next byte, or a seam that is counted
+//! ```
+//!
+//! Pure, bytes in and bytes out: `splice`, `search`, `carried`, `ogg`, `mpeg`, `icy`, `head`, `request`, `pace`. `seats`
+//! asks selection; `routes`, `link` and `watermark` touch the network; `streams` knows who is where.
 
+mod attempt;
+mod carried;
+mod crossing;
+pub mod head;
 pub mod icy;
+mod link;
 pub mod mpeg;
 pub mod ogg;
+mod outlet;
+mod pace;
+mod relay_stream;
+mod request;
+mod routes;
+mod scene;
+mod search;
+mod seats;
 pub mod splice;
+mod streams;
+mod tuner;
+mod watermark;
+
+pub use link::TurnedAway;
+pub use request::Request;
+pub use routes::{Routes, SharedRoutes};
+pub use seats::{Seat, Seats};
+pub use streams::{Berth, Journey, Streams};
+pub use tuner::{Studio, Tuner};
+
+/// Where one relay's audio ends and another's begins, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seam {
+    /// The very next byte: nothing is missing, nothing repeated.
+    Exact,
+    /// Inside audio that repeats itself, such as silence: it may have become a little longer or shorter.
+    Guessed,
+    /// Nothing overlapped: a piece is missing or repeated, cut where a frame or page begins.
+    Audible,
+}
+
+impl Seam {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Exact, Self::Guessed, Self::Audible];
+
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Guessed => "guessed",
+            Self::Audible => "audible",
+        }
+    }
+}
+
+impl std::fmt::Display for Seam {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,4 +1,5 @@
-//! Where a redirect leads: an origin from the configuration, a mount that a relay reported, the listener's own query. Pure.
+//! Where a listener is sent, and what a relay is asked for: an origin from the configuration, a mount that a relay
+//! reported, the listener's own query. Pure.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -28,13 +29,18 @@ const PATH: &AsciiSet = &CONTROLS
 /// graphic ASCII without `#`. So the authority is ours whatever a listener or a relay says.
 pub fn push_location(url: &mut String, origin: &str, path: &str, query: Option<&str>) {
     url.push_str(origin);
+    push_target(url, path, query);
+}
+
+/// Appends a request's target: `path`, encoded, + `?query` as it came.
+pub fn push_target(text: &mut String, path: &str, query: Option<&str>) {
     if !path.starts_with('/') {
-        url.push('/');
+        text.push('/');
     }
-    url.extend(utf8_percent_encode(path, PATH));
+    text.extend(utf8_percent_encode(path, PATH));
     if let Some(query) = query {
-        url.push('?');
-        url.push_str(query);
+        text.push('?');
+        text.push_str(query);
     }
 }
 

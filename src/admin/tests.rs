@@ -1,0 +1,269 @@
+//! Stories of who may change what over the admin bind, and of what stays as it is.
+
+use std::time::Duration;
+
+use http::Request;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fleet::tests::{relays, report, rules};
+use crate::fleet::{AdminState, Fleet, Polled, RelayId};
+
+const TOKEN: &str = "correct horse battery staple";
+const PEER: &str = "192.0.2.7:40000";
+
+struct Story {
+    pages: AdminPages,
+    now: Instant,
+}
+
+/// An answer as it goes out.
+struct Said {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Story {
+    fn with_token(token: Option<&str>) -> Self {
+        let now = Instant::now();
+        let mut fleet = Fleet::new(relays(&["a", "b:8000", "%41"]), rules());
+        let outcome = report(&[("/live.mp3", 7)]);
+        let began = now;
+        fleet.apply(RelayId(1), Polled { began, outcome }, now);
+        fleet.raise_pending(RelayId(1), "/live.mp3", now);
+        let token = token.map(|text| Token(SecretString::from(text)));
+        let pages = AdminPages::new(SharedFleet::new(fleet), Arc::new(Tally::new(3)));
+        let pages = pages.guarded_by(token);
+        Self { pages, now }
+    }
+
+    fn guarded() -> Self {
+        Self::with_token(Some(TOKEN))
+    }
+
+    fn ask(&self, method: &str, path: &str, authorizations: &[&str]) -> Said {
+        let mut request = Request::builder().method(method).uri(path);
+        for field in authorizations {
+            request = request.header("authorization", *field);
+        }
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        let peer = PEER.parse().unwrap();
+        let answer = self.pages.answer(&request, Some(peer), self.now);
+        let (head, body) = answer.into_response().into_parts();
+        Said {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: String::from_utf8(body).unwrap(),
+        }
+    }
+
+    fn post(&self, path: &str) -> Said {
+        self.ask("POST", path, &[&format!("Bearer {TOKEN}")])
+    }
+
+    fn guess(&self, token: &str) -> Said {
+        self.ask("POST", "/relays/a/drain", &[&format!("Bearer {token}")])
+    }
+
+    fn states(&self) -> Vec<AdminState> {
+        let fleet = self.pages.fleet.lock();
+        fleet.iter().map(|(_, _, s, _)| s.admin_state).collect()
+    }
+
+    fn nothing_changed(&self) -> bool {
+        self.states() == [AdminState::Ready; 3]
+    }
+}
+
+impl Said {
+    fn field(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+#[test]
+fn who_knows_the_token_sets_what_he_wants_of_a_relay() {
+    let story = Story::guarded();
+    for (verb, state) in [
+        ("drain", AdminState::Drain),
+        ("maint", AdminState::Maint),
+        ("ready", AdminState::Ready),
+        ("ready", AdminState::Ready),
+    ] {
+        let said = story.post(&format!("/relays/b:8000/{verb}"));
+
+        assert_eq!(said.status, 200, "{}", said.body);
+        assert_eq!(said.field("content-type"), Some("application/json"));
+        assert_eq!(said.field("cache-control"), Some("no-store"));
+        let expected = json!({
+            "name": "b:8000", "admin_state": verb, "health": "up", "listeners": 7, "pending": 1,
+        });
+        assert_eq!(serde_json::from_str::<Value>(&said.body).unwrap(), expected);
+        let expected = [AdminState::Ready, state, AdminState::Ready];
+        assert_eq!(story.states(), expected);
+    }
+}
+
+#[test]
+fn a_name_is_percent_decoded_once() {
+    let story = Story::guarded();
+
+    assert_eq!(story.post("/relays/b%3a8000/drain").status, 200);
+    assert_eq!(story.states()[1], AdminState::Drain);
+    assert_eq!(story.post("/relays/%2541/drain").status, 200);
+    assert_eq!(story.states()[2], AdminState::Drain);
+    let twice = story.post("/relays/%41/drain");
+    assert_eq!(twice.status, 404, "A is nobody: {}", twice.body);
+}
+
+#[test]
+fn a_relay_that_is_not_there_is_answered_with_those_that_are() {
+    let story = Story::guarded();
+    for name in ["A", "b", "", "a%0d%0aX:y", "%ff", "a%2fdrain"] {
+        let said = story.post(&format!("/relays/{name}/drain"));
+
+        assert_eq!(said.status, 404, "{name}");
+        assert!(said.body.contains("a, b:8000, %41\n"), "{}", said.body);
+        assert_eq!(said.body.lines().count(), 1, "{}", said.body);
+    }
+    assert!(story.nothing_changed());
+}
+
+#[test]
+fn without_a_configured_token_nobody_changes_anything() {
+    let story = Story::with_token(None);
+    for said in [
+        story.guess(""),
+        story.guess(TOKEN),
+        story.post("/relays/x/drain"),
+    ] {
+        assert_eq!(said.status, 403);
+        assert!(said.body.contains("admin.token_file"), "{}", said.body);
+    }
+    assert!(story.nothing_changed());
+}
+
+#[test]
+fn what_is_not_the_token_is_refused() {
+    let right = format!("Bearer {TOKEN}");
+    let cases: [&[&str]; 5] = [
+        &[],
+        &["Bearer"],
+        &["Basic Y29ycmVjdCBob3JzZQ=="],
+        &["Bearer correct horse battery stapl"],
+        &[&right, &right],
+    ];
+    for fields in cases {
+        let story = Story::guarded();
+        for path in ["/relays/a/drain", "/relays/nobody/drain"] {
+            let said = story.ask("POST", path, fields);
+
+            assert_eq!(said.status, 401, "{fields:?}");
+            assert_eq!(said.field("www-authenticate"), Some("Bearer"));
+            assert!(
+                !said.body.contains("b:8000"),
+                "names are for those who know"
+            );
+            assert!(!said.body.contains("correct"), "{}", said.body);
+        }
+        assert!(story.nothing_changed());
+    }
+}
+
+#[test]
+fn the_word_bearer_may_be_of_any_case() {
+    let field = format!("bEARER   {TOKEN} ");
+    let said = Story::guarded().ask("POST", "/relays/a/drain", &[&field]);
+    assert_eq!(said.status, 200, "{}", said.body);
+}
+
+#[test]
+fn who_guesses_has_to_wait_even_when_he_hits() {
+    let mut story = Story::guarded();
+    for _ in 0..5 {
+        assert_eq!(story.guess("guess").status, 401);
+        assert_eq!(story.ask("POST", "/relays/a/drain", &[]).status, 401);
+    }
+    assert_eq!(story.post("/relays/a/ready").status, 200);
+
+    let said = story.guess("guess");
+    assert_eq!((said.status, said.field("retry-after")), (429, Some("60")));
+    assert_eq!(story.guess(TOKEN).status, 429);
+    assert!(story.nothing_changed());
+    assert_eq!(story.ask("GET", "/status", &[]).status, 200);
+
+    story.now += Duration::from_secs(60);
+    assert_eq!(story.guess(TOKEN).status, 200);
+}
+
+#[test]
+fn the_pages_need_no_token_and_take_no_post() {
+    let story = Story::guarded();
+    for (path, status) in [
+        ("/live", 200),
+        ("/ready", 503),
+        ("/status", 200),
+        ("/metrics", 200),
+    ] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(story.ask(method, path, &[]).status, status, "{path}");
+        }
+        let said = story.post(path);
+        assert_eq!((said.status, said.field("allow")), (405, Some("GET, HEAD")));
+    }
+}
+
+#[test]
+fn a_change_takes_only_a_post() {
+    let story = Story::guarded();
+    let right = format!("Bearer {TOKEN}");
+    for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
+        let said = story.ask(method, "/relays/a/drain", &[&right]);
+        assert_eq!((said.status, said.field("allow")), (405, Some("POST")));
+    }
+    assert!(story.nothing_changed());
+}
+
+#[test]
+fn any_other_path_is_answered_with_those_that_are_served() {
+    let story = Story::guarded();
+    for path in [
+        "/",
+        "/relays",
+        "/relays/",
+        "/relays/a",
+        "/relays/a/stop",
+        "/relays/a/drain/",
+    ] {
+        for method in ["GET", "POST"] {
+            let said = story.ask(method, path, &[]);
+            assert_eq!(said.status, 404, "{method} {path}");
+            for word in ["/status", "/metrics", "POST /relays/{name}/drain"] {
+                assert!(said.body.contains(word), "{word} in {}", said.body);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_a_body_of_no_bytes_is_no_body() {
+    let announced = |fields: &[(&'static str, &str)]| {
+        let fields = fields.iter().map(|(name, value)| {
+            let value = HeaderValue::from_str(value).unwrap();
+            (http::HeaderName::from_static(name), value)
+        });
+        announces_body(&fields.collect())
+    };
+    assert!(!announced(&[]));
+    assert!(!announced(&[("content-length", "0")]));
+    assert!(announced(&[("content-length", "1")]));
+    assert!(announced(&[("transfer-encoding", "chunked")]));
+}
+
+#[test]
+fn the_token_is_in_no_debug_text() {
+    let text = format!("{:?}", Story::guarded().pages.guard);
+    assert!(text.contains("Guard") && !text.contains("horse"), "{text}");
+}

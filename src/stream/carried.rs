@@ -1,0 +1,131 @@
+//! What a listener was sent, as far as it matters for going on with another relay. Pure.
+//!
+//! Comes in: the current relay's audio. Goes out: what to send, and what to look for in another relay's audio.
+
+use bytes::Bytes;
+
+use super::ogg::OggStream;
+use super::splice::Tail;
+
+/// So many of the last bytes that occur twice in the tail mean silence, or whatever else repeats.
+const REPEAT_BYTES: usize = 32;
+
+/// What is kept of the audio before a silence: enough to be unique in a burst of anything else.
+const ANCHOR_BYTES: usize = 512;
+
+/// What a listener was sent.
+#[derive(Debug)]
+pub enum Carried {
+    /// Nothing yet: the first bytes tell what it is.
+    Nothing,
+    /// A stream of bytes: MP3, AAC.
+    Plain(Plain),
+    /// A stream of pages.
+    Ogg(Box<OggStream>),
+}
+
+impl Carried {
+    /// Takes audio of the current relay, and calls `each` with what to send of it.
+    pub fn carry(&mut self, audio: &[u8], mut each: impl FnMut(&[u8])) {
+        if let Self::Nothing = self {
+            *self = Self::begin(audio);
+        }
+        match self {
+            Self::Nothing => {}
+            Self::Plain(plain) => {
+                plain.note(audio);
+                each(audio);
+            }
+            Self::Ogg(ogg) => ogg.carry(audio).iter().for_each(|page| each(&page.bytes)),
+        }
+    }
+
+    /// ICECAST: an Ogg body begins with a page, whatever its type is called.
+    fn begin(audio: &[u8]) -> Self {
+        match audio.starts_with(b"OggS") {
+            true => Self::Ogg(Box::default()),
+            false => Self::Plain(Plain::default()),
+        }
+    }
+
+    /// Whether the bytes go out as they come, so that they need not be copied.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+}
+
+/// What was sent of a stream of bytes.
+#[derive(Debug, Default)]
+pub struct Plain {
+    tail: Tail,
+    anchor: Option<Anchor>,
+}
+
+/// The end of the last audio that did not repeat itself, while what follows does: in it lies the exact place.
+#[derive(Debug, Clone)]
+pub struct Anchor {
+    /// The last bytes before the repetition.
+    pub tail: Tail,
+    /// How many bytes were sent since.
+    pub since_bytes: u64,
+}
+
+impl Plain {
+    /// Notes what is sent.
+    pub fn note(&mut self, audio: &[u8]) {
+        if let Some(anchor) = &mut self.anchor {
+            anchor.since_bytes += audio.len() as u64;
+        } else if repeats(audio) && self.tail.sent_bytes() > 0 {
+            self.anchor = Some(Anchor {
+                tail: end_of(&self.tail),
+                since_bytes: audio.len() as u64,
+            });
+        }
+        self.tail.push(audio);
+        if self.anchor.is_some() && !repeats(audio) {
+            self.anchor = None;
+        }
+    }
+
+    /// The last bytes sent.
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// The place before the silence in which the listener is, if he is in one.
+    pub fn anchor(&self) -> Option<&Anchor> {
+        self.anchor.as_ref()
+    }
+
+    /// Begins anew after an audible seam: nothing before it will be met again.
+    pub fn forget(&mut self) {
+        self.tail.forget();
+        self.anchor = None;
+    }
+}
+
+/// Whether the end of `audio` was in it a short while before.
+fn repeats(audio: &[u8]) -> bool {
+    let Some((rest, end)) = audio.split_last_chunk::<REPEAT_BYTES>() else {
+        return false;
+    };
+    memchr::memmem::rfind(rest, end).is_some()
+}
+
+fn end_of(tail: &Tail) -> Tail {
+    let bytes = tail.bytes();
+    let mut end = Tail::default();
+    end.push(
+        bytes
+            .get(bytes.len().saturating_sub(ANCHOR_BYTES)..)
+            .unwrap_or_default(),
+    );
+    end
+}
+
+/// Collects what [`Carried::carry`] sends.
+pub fn collected(carried: &mut Carried, audio: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(audio.len());
+    carried.carry(audio, |piece| out.extend_from_slice(piece));
+    out.into()
+}

@@ -1,0 +1,199 @@
+//! A link: one connection to a relay that delivers a mount's audio.
+//!
+//! In: a relay and a request. Out: its head, then audio without metadata, and each title with its place. Knows neither
+//! listeners nor other relays.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use pingora::protocols::Stream;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+
+use super::head::{self, BadHead, RelayHead};
+use super::icy::{BadMetaint, IcyReader, Metadata};
+use super::pace::Pace;
+use super::request::Request;
+use super::routes::Routes;
+use super::seats::Seat;
+use super::watermark;
+
+/// Why a relay did not take a listener.
+#[derive(Debug, Error)]
+pub enum TurnedAway {
+    /// Its name has no address.
+    #[error("its name does not resolve")]
+    Nowhere,
+    /// Nobody answers, or it is not who it should be.
+    #[error("cannot connect: {0}")]
+    Connect(String),
+    /// It answered too late.
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    /// It ended the connection.
+    #[error("it hung up before it answered")]
+    HungUp,
+    /// It said no.
+    #[error("it answered {0}")]
+    Status(u16),
+    /// What it said cannot be followed.
+    #[error(transparent)]
+    Head(#[from] BadHead),
+    /// Its metadata cannot be told from its audio.
+    #[error(transparent)]
+    Metaint(#[from] BadMetaint),
+    /// It has something else under that name.
+    #[error("it serves another type of stream")]
+    OtherType,
+}
+
+/// A connection that delivers audio.
+#[derive(Debug)]
+pub struct Link {
+    stream: Stream,
+    /// Body bytes that came together with the head.
+    early: BytesMut,
+    icy: Option<IcyReader>,
+    pace: Pace,
+    watermark_bytes: usize,
+    heard_at: Instant,
+}
+
+impl Link {
+    /// Asks the relay of `seat` for its mount.
+    ///
+    /// # Errors
+    /// Why it did not take the listener.
+    pub async fn open(
+        seat: &Seat,
+        routes: &Routes,
+        request: &Request,
+    ) -> Result<(Self, RelayHead), TurnedAway> {
+        let relay = seat.relay();
+        let address = routes.address(relay).ok_or(TurnedAway::Nowhere)?;
+        let connected = routes.connect(relay, address).await;
+        let mut stream = connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
+        let asked = request.head(&relay.url, seat.own_path(), routes.basic(seat.id()));
+        let limit = routes.answer_timeout;
+        let answer = timeout(limit, ask(&mut stream, &asked)).await;
+        let (head, early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
+        if head.status != 200 {
+            return Err(TurnedAway::Status(head.status));
+        }
+        let now = Instant::now();
+        let link = Self {
+            stream,
+            early,
+            icy: head.metaint_bytes.map(IcyReader::new).transpose()?,
+            pace: Pace::new(now, head.bytes_per_second()),
+            watermark_bytes: 1,
+            heard_at: now,
+        };
+        Ok((link, head))
+    }
+
+    /// How fast it delivers.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// When the last bytes came.
+    pub fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Lets the next byte wake us, however few there are; returns whether that can bring anything.
+    pub fn lower_watermark(&mut self) -> bool {
+        let waits = self.watermark_bytes > 1;
+        self.set_watermark(1);
+        waits
+    }
+
+    fn set_watermark(&mut self, bytes: usize) {
+        if self.watermark_bytes != bytes {
+            self.watermark_bytes = bytes;
+            watermark::set(self.stream.id(), bytes);
+        }
+    }
+
+    /// Reads audio into `room` and calls `each` with the titles in it and their places in this connection's audio;
+    /// `Ok(0)` means that the relay ended the connection.
+    pub fn poll_audio(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut [u8],
+        mut each: impl FnMut(u64, Metadata),
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let read = ready!(self.poll_body(cx, room))?;
+            let chunk = room.get_mut(..read).unwrap_or_default();
+            let audio = match &mut self.icy {
+                Some(icy) => icy.strip(chunk, &mut each),
+                None => read,
+            };
+            // A read may have brought nothing but metadata.
+            if read == 0 || audio > 0 {
+                return Poll::Ready(Ok(audio));
+            }
+        }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = if self.early.is_empty() {
+            let mut buffer = ReadBuf::new(room);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            buffer.filled().len()
+        } else {
+            let read = room.len().min(self.early.len());
+            self.early
+                .copy_to_slice(room.get_mut(..read).unwrap_or_default());
+            read
+        };
+        self.heard_at = Instant::now();
+        self.pace.note(read, self.heard_at);
+        self.adapt();
+        Poll::Ready(Ok(read))
+    }
+
+    /// Waits for larger pieces once the pace is known.
+    fn adapt(&mut self) {
+        let wanted = self.pace.watermark_bytes(self.heard_at);
+        // Small corrections are not worth a system call.
+        if wanted.abs_diff(self.watermark_bytes) * 4 > wanted {
+            self.set_watermark(wanted);
+        }
+    }
+}
+
+/// Sends a request and reads the head of the answer; with it comes what followed it at once.
+async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(RelayHead, BytesMut), TurnedAway> {
+    // ICECAST: a full server answers before it reads and then closes: what it said may still be read.
+    let sent = async {
+        stream.write_all(request).await?;
+        stream.flush().await
+    };
+    let _ = sent.await;
+    let mut read = BytesMut::with_capacity(2048);
+    loop {
+        match stream.read_buf(&mut read).await {
+            Ok(0) | Err(_) => return Err(TurnedAway::HungUp),
+            Ok(_) => {}
+        }
+        if let Some((head, length)) = head::parse(&read)? {
+            read.advance(length);
+            return Ok((head, read));
+        }
+    }
+}
+
+/// Pingora's own words for it name the address twice.
+fn cause(error: &pingora::Error) -> String {
+    match &error.cause {
+        Some(cause) => format!("{}: {cause}", error.etype().as_str()),
+        None => error.etype().as_str().to_owned(),
+    }
+}

@@ -1,0 +1,349 @@
+//! The endless stream: one listener's audio, taken from whichever relay lives.
+//!
+//! In: a link to the first relay. Out: bytes, until the listener leaves or no relay could take him for the time of `hold`;
+//! then an error, never an end: whoever passes them on must not make a clean end of it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use log::info;
+use tokio::io::ReadBuf;
+use tokio::time::{Sleep, sleep};
+
+use super::Seam;
+use super::attempt::{Cargo, Landing};
+use super::carried::{Carried, collected};
+use super::crossing::{Crossed, Crossing, Why};
+use super::icy::Metadata;
+use super::link::Link;
+use super::ogg;
+use super::outlet::Outlet;
+use super::pace::STEP_BYTES;
+use super::request::Request;
+use super::routes::SharedRoutes;
+use super::scene::Scene;
+use super::seats::{Seat, Seats};
+use super::streams::Aboard;
+
+/// After the watermark is lowered, how long a byte that waits may take to reach us.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
+/// A crossing gets so long, however old the listener's last byte is: one who reads slowly has old bytes.
+const LEAST_HOLD: Duration = Duration::from_secs(5);
+
+/// What a stream is made of.
+pub struct Voyage {
+    /// Where seats on relays come from.
+    pub seats: Seats,
+    /// How relays are reached.
+    pub routes: SharedRoutes,
+    /// What they are asked.
+    pub request: Arc<Request>,
+    /// The mount's public path.
+    pub mount: Arc<str>,
+    /// The MIME type that the listener was told.
+    pub content_type: Option<String>,
+    /// The silence after which another relay is asked; `None` follows the pace.
+    pub stall_timeout: Option<Duration>,
+    /// How long a listener is kept without audio.
+    pub hold: Duration,
+}
+
+/// One listener's audio.
+pub struct RelayStream {
+    voyage: Voyage,
+    aboard: Aboard,
+    seat: Option<Seat>,
+    link: Option<Link>,
+    carried: Carried,
+    outlet: Outlet,
+    /// Audio of the current relay that the listener has already: a relay that was landed on is behind.
+    skip_bytes: u64,
+    heard_at: Instant,
+    bytes_per_second: Option<u64>,
+    crossing: Option<Box<Crossing>>,
+    quiet: Pin<Box<Sleep>>,
+    looked_twice: bool,
+    /// Landings that brought no audio.
+    barren_landings: u32,
+    pause: bool,
+}
+
+impl std::fmt::Debug for RelayStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RelayStream({})", self.voyage.mount)
+    }
+}
+
+impl RelayStream {
+    /// The stream that begins on `seat` over `link`; `head` goes out before the audio, titles go into it if the listener
+    /// wants them every `metaint_bytes`.
+    pub fn new(voyage: Voyage, aboard: Aboard, seat: Seat, link: Link, outlet: Outlet) -> Self {
+        let mut stream = Self {
+            heard_at: link.heard_at(),
+            bytes_per_second: None,
+            voyage,
+            aboard,
+            seat: Some(seat),
+            link: Some(link),
+            carried: Carried::Nothing,
+            outlet,
+            skip_bytes: 0,
+            crossing: None,
+            quiet: Box::pin(sleep(Duration::ZERO)),
+            looked_twice: false,
+            barren_landings: 0,
+            pause: false,
+        };
+        stream.listen();
+        stream
+    }
+
+    /// Reads what comes next for the listener.
+    ///
+    /// # Errors
+    /// No relay could take him in time.
+    pub fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Who reads us passes one piece on before he gets the next: they do not pile up between us and the listener.
+        if std::mem::take(&mut self.pause) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            if self.outlet.pour(room) {
+                self.pause = !self.outlet.is_empty();
+                return Poll::Ready(Ok(()));
+            }
+            if self.crossing.is_none() && self.aboard.berth().is_asked_to_move() {
+                self.cross(Why::Asked);
+            }
+            if self.poll_link(cx, room).is_ready() {
+                if !room.filled().is_empty() {
+                    self.pause = room.filled().len() == STEP_BYTES;
+                    return Poll::Ready(Ok(()));
+                }
+            } else if self.crossing.is_some() {
+                ready!(self.poll_crossing(cx))?;
+            } else {
+                ready!(self.poll_quiet(cx));
+            }
+        }
+    }
+
+    /// Takes audio of the current relay; ready when there was something, an end too.
+    fn poll_link(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<()> {
+        let Some(link) = &mut self.link else {
+            return Poll::Pending;
+        };
+        let mut titles = Vec::new();
+        let each = |place, title: Metadata| titles.push((place, title));
+        let direct = self.skip_bytes == 0 && self.carried.is_plain() && self.outlet.is_direct();
+        let read = if direct {
+            let length = room.remaining().min(STEP_BYTES);
+            let read = ready!(link.poll_audio(cx, room.initialize_unfilled_to(length), each));
+            if let (Ok(read), Carried::Plain(plain)) = (&read, &mut self.carried) {
+                room.advance(*read);
+                let start = room.filled().len() - read;
+                plain.note(room.filled().get(start..).unwrap_or_default());
+            }
+            read
+        } else {
+            let mut scratch = [0; STEP_BYTES];
+            let read = ready!(link.poll_audio(cx, &mut scratch, each));
+            if let Ok(read) = read {
+                self.take(scratch.get(..read).unwrap_or_default(), titles);
+            }
+            read
+        };
+        match read {
+            Ok(1..) => self.note_heard(read.unwrap_or_default()),
+            Ok(0) | Err(_) => self.lose_link(),
+        }
+        Poll::Ready(())
+    }
+
+    /// Passes audio and titles on, without what the listener has already.
+    fn take(&mut self, audio: &[u8], titles: Vec<(u64, Metadata)>) {
+        let skip = self.skip_bytes.min(audio.len() as u64);
+        self.skip_bytes -= skip;
+        self.outlet.skip(skip);
+        let skip = usize::try_from(skip).unwrap_or(audio.len());
+        let sent = collected(&mut self.carried, audio.get(skip..).unwrap_or_default());
+        self.outlet.push(sent, titles);
+    }
+
+    fn note_heard(&mut self, bytes: usize) {
+        self.aboard.note_bytes(bytes);
+        self.barren_landings = 0;
+        if let Some(link) = &self.link {
+            self.heard_at = link.heard_at();
+        }
+        self.listen();
+        // The silent relay goes on: nobody else is needed.
+        let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
+        if self.crossing.as_deref().is_some_and(stalled) {
+            self.crossing = None;
+        }
+    }
+
+    /// Waits for the next bytes of the current relay.
+    fn listen(&mut self) {
+        let Some(link) = &self.link else { return };
+        let now = link.heard_at();
+        self.bytes_per_second = link.pace().bytes_per_second(now);
+        self.looked_twice = false;
+        let stall = self.voyage.stall_timeout;
+        let stall = stall.unwrap_or_else(|| link.pace().stall_after(now));
+        // Where every relay is silent, as behind a source that hangs, they are not asked in turn without end.
+        let patient = stall * 2_u32.saturating_pow(self.barren_landings.min(4));
+        self.quiet.as_mut().reset((now + patient).into());
+    }
+
+    /// Waits until the current relay has been silent for too long.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.quiet.as_mut().poll(cx));
+        let waits = self.link.as_mut().is_some_and(Link::lower_watermark);
+        if waits && !std::mem::replace(&mut self.looked_twice, true) {
+            // A quiet passage may be below the watermark: look at what there is before judging.
+            self.quiet
+                .as_mut()
+                .reset((Instant::now() + LAST_LOOK).into());
+        } else {
+            self.cross(Why::Stalled);
+        }
+        Poll::Ready(())
+    }
+
+    fn lose_link(&mut self) {
+        self.link = None;
+        match &mut self.crossing {
+            Some(crossing) => crossing.must_land(),
+            None => self.cross(Why::Lost),
+        }
+    }
+
+    fn cross(&mut self, why: Why) {
+        let from = self.seat.as_ref();
+        if why != Why::Asked {
+            from.inspect(|seat| seat.note_trouble());
+        }
+        let now = Instant::now();
+        let until = (self.heard_at + self.voyage.hold).max(now + LEAST_HOLD.min(self.voyage.hold));
+        self.crossing = Some(Box::new(Crossing::begin(why, from.map(Seat::id), until)));
+    }
+
+    fn poll_crossing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(crossing) = &mut self.crossing else {
+            return Poll::Ready(Ok(()));
+        };
+        let voyage = &self.voyage;
+        let scene = Scene {
+            seats: &voyage.seats,
+            routes: &voyage.routes,
+            request: &voyage.request,
+            mount: &voyage.mount,
+            carried: &self.carried,
+            content_type: voyage.content_type.as_deref(),
+            heard_at: self.heard_at,
+            bytes_per_second: self.bytes_per_second,
+        };
+        let crossed = ready!(crossing.poll(cx, &scene));
+        let why = crossing.why();
+        self.crossing = None;
+        match crossed {
+            Crossed::Landed(landing) => {
+                self.land(*landing, why);
+                Poll::Ready(Ok(()))
+            }
+            Crossed::GaveUp if why == Why::Asked => {
+                self.aboard.berth().note_moved();
+                Poll::Ready(Ok(()))
+            }
+            Crossed::GaveUp => {
+                self.aboard.note_given_up();
+                Poll::Ready(Err(io::Error::other("no relay could take over")))
+            }
+        }
+    }
+
+    /// Makes the seam.
+    fn land(&mut self, landing: Landing, why: Why) {
+        let Landing {
+            seat,
+            link,
+            seam,
+            cargo,
+            titles,
+        } = landing;
+        let gap = self.heard_at.elapsed();
+        let left = self
+            .seat
+            .as_ref()
+            .map_or("", |seat| seat.relay().name.as_str());
+        info!(
+            "{}: {} {left}, goes on at {}: {seam} seam after {} ms",
+            self.voyage.mount,
+            why.as_str(),
+            seat.relay().name,
+            gap.as_millis()
+        );
+        self.aboard.note_seam(seam, seat.id(), seat.relay());
+        self.seat = Some(seat);
+        self.link = Some(link);
+        self.skip_bytes = 0;
+        self.barren_landings += 1;
+        let sent_bytes = match cargo {
+            Cargo::Plain { audio, place } => self.unload_plain(&audio, place, seam, titles),
+            Cargo::Ogg { approach, resume } => self.unload_ogg(*approach, resume, seam),
+        };
+        match sent_bytes {
+            0 => self.listen(),
+            bytes => self.note_heard(bytes),
+        }
+    }
+
+    fn unload_plain(
+        &mut self,
+        audio: &[u8],
+        place: u64,
+        seam: Seam,
+        titles: Vec<(u64, Metadata)>,
+    ) -> usize {
+        if let (Seam::Audible, Carried::Plain(plain)) = (seam, &mut self.carried) {
+            plain.forget();
+        }
+        let from = usize::try_from(place)
+            .unwrap_or(usize::MAX)
+            .min(audio.len());
+        self.skip_bytes = place - from as u64;
+        self.outlet.go_to(from as u64);
+        let rest = audio.get(from..).unwrap_or_default();
+        let sent = collected(&mut self.carried, rest);
+        self.outlet.push(sent, titles);
+        rest.len()
+    }
+
+    fn unload_ogg(&mut self, approach: ogg::Approach, resume: usize, seam: Seam) -> usize {
+        let Carried::Ogg(ogg) = &mut self.carried else {
+            return 0;
+        };
+        let pages = match seam {
+            Seam::Audible => ogg.restart(approach, resume),
+            Seam::Exact | Seam::Guessed => ogg.splice(approach, resume),
+        };
+        let mut sent_bytes = 0;
+        for page in pages {
+            sent_bytes += page.bytes.len();
+            self.outlet.push(page.bytes, Vec::new());
+        }
+        sent_bytes
+    }
+}

@@ -1,0 +1,174 @@
+//! Tuning in, as Pingora's way to connect: a relay that does not take the listener is one that cannot be connected to, so
+//! the next one is tried before he sees anything; what is connected to is the endless stream.
+//!
+//! PINGORA: (0.9.1) `custom_l4` puts a `VirtualSocket` under `ProxyHttp`: hooks, timeouts and counters stay Pingora's.
+//! What it writes as its request is not sent: the relay was asked already.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use log::debug;
+use pingora::connectors::L4Connect;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
+use pingora::{Error, ErrorType};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::icy::IcyWriter;
+use super::link::{Link, TurnedAway};
+use super::outlet::Outlet;
+use super::relay_stream::{RelayStream, Voyage};
+use super::request::Request;
+use super::routes::SharedRoutes;
+use super::seats::{Seat, Seats};
+use super::streams::{Journey, Streams};
+
+/// What streams are made with.
+#[derive(Debug, Clone)]
+pub struct Studio {
+    /// Where seats on relays come from.
+    pub seats: Seats,
+    /// How relays are reached.
+    pub routes: SharedRoutes,
+    /// The streams that are carried.
+    pub streams: Arc<Streams>,
+    /// The silence after which another relay is asked; `None` follows the pace.
+    pub stall_timeout: Option<Duration>,
+    /// How long a listener is kept without audio.
+    pub hold: Duration,
+}
+
+/// One listener's way to a relay.
+#[derive(Debug)]
+pub struct Tuner {
+    studio: Studio,
+    request: Arc<Request>,
+    mount: Arc<str>,
+    journey: Arc<Journey>,
+    seat: Mutex<Option<Seat>>,
+    turned_away: Arc<Mutex<Option<TurnedAway>>>,
+}
+
+impl Tuner {
+    /// A way to the relay of `seat`; why it did not take the listener is left in `turned_away`.
+    pub fn new(
+        studio: Studio,
+        request: Arc<Request>,
+        mount: Arc<str>,
+        journey: Arc<Journey>,
+        seat: Seat,
+        turned_away: Arc<Mutex<Option<TurnedAway>>>,
+    ) -> Self {
+        Self {
+            studio,
+            request,
+            mount,
+            journey,
+            seat: Mutex::new(Some(seat)),
+            turned_away,
+        }
+    }
+
+    async fn tune_in(&self, seat: Seat) -> Result<RelayStream, TurnedAway> {
+        let studio = &self.studio;
+        let opened = Link::open(&seat, &studio.routes, &self.request).await;
+        let (link, head) = match opened {
+            Ok(opened) => opened,
+            Err(why) => {
+                debug!(
+                    "{} does not take a listener of {}: {why}",
+                    seat.relay().name,
+                    self.mount
+                );
+                // A relay that says no is well; one that says nothing is not.
+                if !matches!(why, TurnedAway::Status(_)) {
+                    seat.note_trouble();
+                }
+                return Err(why);
+            }
+        };
+        let metaint = head.metaint_bytes.filter(|_| self.request.wants_metadata);
+        let titles = metaint.map(IcyWriter::new).transpose()?;
+        let outlet = Outlet::new(head.to_http(metaint), titles);
+        let relay = seat.relay();
+        let aboard = studio
+            .streams
+            .enter(&self.mount, self.journey.clone(), seat.id(), relay);
+        let voyage = Voyage {
+            seats: studio.seats.clone(),
+            routes: studio.routes.clone(),
+            request: self.request.clone(),
+            mount: self.mount.clone(),
+            content_type: head.content_type,
+            stall_timeout: studio.stall_timeout,
+            hold: studio.hold,
+        };
+        Ok(RelayStream::new(voyage, aboard, seat, link, outlet))
+    }
+}
+
+#[async_trait]
+impl L4Connect for Tuner {
+    async fn connect(&self, _address: &SocketAddr) -> pingora::Result<Stream> {
+        let seat = self
+            .seat
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let seat = seat.ok_or_else(|| Error::explain(ErrorType::InternalError, "no seat"))?;
+        match self.tune_in(seat).await {
+            Ok(stream) => Ok(VirtualSocketStream::new(Box::new(Socket(stream))).into()),
+            Err(why) => {
+                let error = Error::explain(ErrorType::ConnectError, why.to_string());
+                *self
+                    .turned_away
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(why);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The endless stream in the place of a relay's socket.
+#[derive(Debug)]
+struct Socket(RelayStream);
+
+impl VirtualSocket for Socket {
+    fn set_socket_option(&self, _option: VirtualSockOpt) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        room: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_next(cx, room)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
