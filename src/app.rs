@@ -23,9 +23,10 @@ use crate::admin::AdminPages;
 use crate::config::{self, Bind, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
-use crate::front::{Desk, Door, Express, Gate, Parts, Tally};
+use crate::front::{Desk, Door, Express, Frame, Gate, Modes, Parts, Tally};
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
+use crate::stream::{Routes, Seats, Studio};
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -59,14 +60,23 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
 
-    let balancer = background_service("fleet", backends(&config, &relays, &fleet)?);
+    let book = AddressBook::default();
+    let balancer = background_service("fleet", backends(&config, &relays, &fleet, &book)?);
     let parts = Parts {
         backends: balancer.task(),
         fleet: fleet.clone(),
         tally: tally.clone(),
         public_url: config.public_url.clone(),
+        modes: Modes::new(&config),
     };
-    server.add_service(front(&server.configuration, &config, parts));
+    let studio = Studio {
+        seats: Seats::new(balancer.task(), fleet.clone()),
+        routes: Arc::new(Routes::new(&config, book)),
+        streams: Arc::default(),
+        stall_timeout: config.stream.stall_timeout,
+        hold: config.stream.hold,
+    };
+    server.add_service(front(&server.configuration, &config, parts, studio));
     if let Some(bind) = config.admin.bind {
         server.add_service(admin(bind, fleet, tally));
     }
@@ -141,6 +151,8 @@ fn server_conf(config: &Config) -> ServerConf {
     let processors = || std::thread::available_parallelism().map_or(1, Into::into);
     ServerConf {
         threads: config.threads.unwrap_or_else(processors),
+        // One attempt for each relay, and one to find that there is no further one.
+        max_retries: config.relays.len() + 1,
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
@@ -170,10 +182,10 @@ fn backends(
     config: &Config,
     relays: &[Arc<Relay>],
     fleet: &SharedFleet,
+    book: &AddressBook,
 ) -> Result<RelayBackends, StartError> {
-    let book = AddressBook::default();
     let discovery = RelayDiscovery::new(relays.to_vec(), book.clone());
-    let poller = Poller::new(config.poll.timeout, book)?;
+    let poller = Poller::new(config.poll.timeout, book.clone())?;
     let targets = config.relays.iter().map(target).collect();
     let check = RelayCheck::new(fleet.clone(), poller, targets, config.poll.interval);
     let select = SelectConfig {
@@ -201,12 +213,18 @@ fn target(relay: &RelayConfig) -> Target {
     }
 }
 
-fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts) -> Service<Gate> {
+fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts, studio: Studio) -> Service<Gate> {
     let desk = Arc::new(Desk::new(parts));
     let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
     let status = config.redirect.status;
     let express = Express::new(desk.clone(), status, trusted.clone());
-    let door = Door::new(desk.clone(), status, trusted);
+    let door = Door::new(Frame {
+        desk: desk.clone(),
+        redirect_status: status,
+        trusted_proxies: trusted,
+        studio,
+        slow_listener_timeout: config.stream.slow_listener_timeout,
+    });
     let gate = Gate::new(desk, express, pingora_proxy::http_proxy(conf, door));
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {

@@ -9,6 +9,7 @@ import argparse, datetime, json, pathlib, signal, sys, time
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "proxy"))
+sys.dont_write_bytecode = True
 from servers import Balancer, haproxy, nginx, versions
 from stage import BYTES_PER_SECOND, Fleet, Swarm, need, raise_file_limit, release_balancer, release_swarm, stage
 
@@ -125,10 +126,10 @@ def main():
         "goals_missed": missed,
         "rounds": rounds,
     }
-    print()
-    print(json.dumps(record))
     if flags.json:
         flags.json.write_text(json.dumps(record, indent=1) + "\n")
+    print()
+    print(json.dumps(record))
     if missed:
         sys.exit("goals missed:\n" + "\n".join(missed))
 

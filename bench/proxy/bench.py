@@ -10,6 +10,7 @@ TLS towards the listeners is not measured: the balancer has none yet. It wants r
 import argparse, datetime, json, os, pathlib, statistics, sys, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.dont_write_bytecode = True
 from servers import Balancer, haproxy, nginx, versions
 from stage import BYTES_PER_SECOND, Fleet, Swarm, cpu_seconds, memory_bytes, need, raise_file_limit, release_balancer, release_swarm, stage
 
@@ -149,11 +150,11 @@ def main():
         "versions": versions(flags.balancer),
         "rounds": results,
     } | found
+    if flags.json:
+        flags.json.write_text(json.dumps(record, indent=1) + "\n")
     print(table(results, found["ratios_of_cpu"], flags))
     print()
     print(json.dumps(record))
-    if flags.json:
-        flags.json.write_text(json.dumps(record, indent=1) + "\n")
     if not all(result["clean"] for rounds in results.values() for result in rounds):
         sys.exit("some listener was lost, or did not get every byte once")
 

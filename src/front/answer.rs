@@ -72,6 +72,10 @@ pub async fn send_refusal(session: &mut Session, refusal: Refusal) -> Result<()>
     if let Some(seconds) = refusal.retry_after_seconds() {
         head.insert_header("Retry-After", seconds)?;
     }
+    if refusal == Refusal::Unauthorized {
+        // ICECAST: its own words, so that players find the password that they know for it.
+        head.insert_header("WWW-Authenticate", "Basic realm=\"Icecast2 Server\"")?;
+    }
     send(session, head, body).await
 }
 
@@ -87,6 +91,17 @@ pub async fn send_stream_head(session: &mut Session, content_type: Option<&str>)
     head.insert_header("Content-Type", known.unwrap_or_else(unknown))?;
     head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)?;
     session.write_response_header(Box::new(head), true).await
+}
+
+/// Makes a relay's answer ours: what is to be stored, who may read it, and no word of how relays frame their bodies.
+///
+/// # Errors
+/// None in practice: the values are constants.
+pub fn finish_stream_head(head: &mut ResponseHeader) -> Result<()> {
+    head.insert_header("Server", SERVER_NAME)?;
+    head.insert_header("Cache-Control", "no-cache, no-store")?;
+    head.insert_header("Access-Control-Allow-Origin", "*")?;
+    head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)
 }
 
 /// Answers what a browser asks before it may ask for a mount.

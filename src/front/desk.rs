@@ -8,9 +8,11 @@ use super::answer::Page;
 use super::ask::{Ask, playlist_of};
 use super::complaint::Complaint;
 
+use super::modes::Modes;
 use super::public_status;
 use super::refuse::Refusal;
 use super::tally::Tally;
+use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
 use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet, push_location};
 use crate::select::{NoRelay, RelayBackends, TuneIn, can_take, key_of, why_none};
@@ -29,6 +31,8 @@ pub struct Parts {
     pub tally: Arc<Tally>,
     /// Our own address as listeners reach it.
     pub public_url: Option<Origin>,
+    /// Who is redirected and for whom the stream is carried.
+    pub modes: Modes,
 }
 
 /// Decides.
@@ -39,6 +43,7 @@ pub struct Desk {
     complaint: Complaint,
     signposts: Vec<Signpost>,
     public_url: Option<String>,
+    modes: Modes,
 }
 
 /// A request, as far as it matters for the decision.
@@ -52,6 +57,8 @@ pub struct Wish<'a> {
     pub scheme: Scheme,
     /// The address that the listener connected to, when it is an IP address.
     pub local: Option<SocketAddr>,
+    /// The listener's player.
+    pub user_agent: Option<&'a [u8]>,
 }
 
 /// How a request is answered.
@@ -59,6 +66,8 @@ pub struct Wish<'a> {
 pub enum Decision {
     /// The listener is sent to this URL.
     Redirect(String),
+    /// The stream of this mount is carried.
+    Carry(Arc<str>),
     /// A page is sent.
     Page(Page),
     /// The head of a stream of this MIME type.
@@ -109,6 +118,7 @@ impl Desk {
             fleet: parts.fleet,
             tally: parts.tally,
             public_url: parts.public_url.as_ref().map(Origin::to_string),
+            modes: parts.modes,
         }
     }
 
@@ -131,26 +141,70 @@ impl Desk {
             mount: path,
             scheme: wish.scheme,
         };
+        let mode = self.mode(path, wish.user_agent);
         if wish.is_head {
-            return self.head_of(tune_in).await;
+            return self.head_of(tune_in, mode).await;
         }
-        let mut url = String::new();
-        let mut outcome = self.redirect(tune_in, query, &mut url);
+        let mut outcome = self.serve(tune_in, query, mode);
         if outcome == Err(NoRelay::NotYet) {
             self.survey().await;
-            url.clear();
-            outcome = self.redirect(tune_in, query, &mut url);
+            outcome = self.serve(tune_in, query, mode);
         }
-        match outcome {
-            Ok(()) => Ok(Decision::Redirect(url)),
-            Err(none) => self.playlist(tune_in, wish.local).unwrap_or_else(|| {
-                let refusal = Refusal::from(none);
-                let now = Instant::now();
-                self.complaint
-                    .about(refusal, &self.fleet.lock(), tune_in, now);
-                Err(refusal)
-            }),
+        outcome.or_else(|none| {
+            let refuse = || Err(self.complain(none.into(), tune_in));
+            self.playlist(tune_in, wish.local).unwrap_or_else(refuse)
+        })
+    }
+
+    /// How a listener with this player gets the mount.
+    pub fn mode(&self, mount: &str, user_agent: Option<&[u8]>) -> Mode {
+        self.modes.of(mount, user_agent)
+    }
+
+    /// Lets an operator know of a refusal that only he can help with.
+    pub fn complain(&self, refusal: Refusal, tune_in: TuneIn<'_>) -> Refusal {
+        let now = Instant::now();
+        self.complaint
+            .about(refusal, &self.fleet.lock(), tune_in, now);
+        refusal
+    }
+
+    fn serve(
+        &self,
+        tune_in: TuneIn<'_>,
+        query: Option<&str>,
+        mode: Mode,
+    ) -> Result<Decision, NoRelay> {
+        if mode == Mode::Proxy {
+            return self.carry(tune_in);
         }
+        let mut url = String::new();
+        let redirected = self.redirect(tune_in, query, &mut url);
+        redirected
+            .map(|()| Decision::Redirect(url))
+            .or_else(|none| {
+                // A browser on https takes no stream from a plain address, but it takes ours.
+                let carried = self.is_carried_for_https(tune_in.scheme);
+                let carry = carried.then(|| self.carry(tune_in).ok()).flatten();
+                carry.ok_or(none)
+            })
+    }
+
+    fn is_carried_for_https(&self, scheme: Scheme) -> bool {
+        scheme == Scheme::Https && self.modes.without_https == WithoutHttps::Proxy
+    }
+
+    /// Whether some relay can take the listener when we speak to it for him; places nobody.
+    fn carry(&self, tune_in: TuneIn<'_>) -> Result<Decision, NoRelay> {
+        let fleet = self.fleet.lock();
+        let now = Instant::now();
+        let ours = for_us(tune_in);
+        let none = || why_none(&fleet, ours, &[], now);
+        if !can_take(&fleet, ours, now) {
+            return Err(none());
+        }
+        let mount = fleet.mounts().path(tune_in.mount).ok_or_else(none)?;
+        Ok(Decision::Carry(mount))
     }
 
     /// Selects a relay, raises its pending, and appends the URL to send the listener to.
@@ -181,12 +235,13 @@ impl Desk {
     }
 
     /// What a HEAD of a mount is answered: nobody is placed by it.
-    async fn head_of(&self, tune_in: TuneIn<'_>) -> Result<Decision, Refusal> {
+    async fn head_of(&self, tune_in: TuneIn<'_>, mode: Mode) -> Result<Decision, Refusal> {
         self.survey().await;
         let fleet = self.fleet.lock();
         let carried = |mount: &str| !fleet.mounts().carriers(mount).is_empty();
         let now = Instant::now();
-        if can_take(&fleet, tune_in, now) {
+        let by_us = mode == Mode::Proxy || self.is_carried_for_https(tune_in.scheme);
+        if can_take(&fleet, tune_in, now) || by_us && can_take(&fleet, for_us(tune_in), now) {
             let told = fleet.describe(tune_in.mount);
             let content_type = told.and_then(|mount| mount.content_type.clone());
             return Ok(Decision::StreamHead(content_type));
@@ -245,6 +300,14 @@ impl Desk {
         while !self.fleet.lock().is_surveyed() && began.elapsed() < SURVEY_WAIT {
             tokio::time::sleep(SURVEY_STEP).await;
         }
+    }
+}
+
+/// The tune-in when we speak to the relay: the listener's scheme does not matter to it.
+fn for_us(tune_in: TuneIn<'_>) -> TuneIn<'_> {
+    TuneIn {
+        scheme: Scheme::Http,
+        ..tune_in
     }
 }
 

@@ -1,77 +1,124 @@
-//! The front door: Pingora's [`ProxyHttp`]. Asks the desk about each request and writes what it decided.
+//! The front door: Pingora's [`ProxyHttp`]. Asks the desk about each request and writes what it decided, or lets Pingora
+//! carry the stream.
 //!
-//! In: inspected requests from the gate. Out: redirects, playlists, the public status, refusals. In redirect mode no
-//! request goes upstream.
+//! In: inspected requests from the gate. Out: redirects, playlists, the public status, refusals; for a listener whose
+//! stream is carried, a relay that takes him, and the answer's head as his player understands it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use http::Method;
+use http::{Method, Version, header};
 use ipnet::IpNet;
 use log::debug;
+use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModules;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
-use pingora_proxy::{ProxyHttp, Session};
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer;
 use super::ask::Ask;
 use super::desk::{Decision, Desk, Wish};
+use super::lease;
+use super::listener::{Listener, is_hang_up};
 use super::refuse::Refusal;
 use super::scheme::scheme_of;
+use crate::fleet::Scheme;
+use crate::select::TuneIn;
+use crate::stream::{Studio, Tuner};
 
-/// Answers requests as Pingora brings them.
-pub struct Door {
-    desk: Arc<Desk>,
-    redirect_status: u16,
-    trusted_proxies: Arc<[IpNet]>,
+/// What the door is made of.
+pub struct Frame {
+    /// Whom it asks.
+    pub desk: Arc<Desk>,
+    /// The status of redirects.
+    pub redirect_status: u16,
+    /// From whom forwarded fields are believed.
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// What carried streams are made with.
+    pub studio: Studio,
+    /// A listener who takes nothing for so long is given up.
+    pub slow_listener_timeout: Duration,
 }
 
+/// Answers requests as Pingora brings them.
+pub struct Door(Frame);
+
 impl Door {
-    /// A door before this desk.
-    pub fn new(desk: Arc<Desk>, redirect_status: u16, trusted_proxies: Arc<[IpNet]>) -> Self {
-        Self {
-            desk,
-            redirect_status,
-            trusted_proxies,
-        }
+    /// A door in this frame.
+    pub fn new(frame: Frame) -> Self {
+        Self(frame)
+    }
+
+    fn scheme(&self, session: &Session) -> Scheme {
+        let forwarded = session.req_header().headers.get("x-forwarded-proto");
+        let peer = || inet(session.client_addr()).map(|address| address.ip());
+        scheme_of(
+            forwarded.map(|value| value.as_bytes()),
+            peer,
+            &self.0.trusted_proxies,
+        )
     }
 
     async fn decide(&self, session: &Session) -> Result<Decision, Refusal> {
         let request = session.req_header();
-        let forwarded = request.headers.get("x-forwarded-proto");
-        let peer = || inet(session.client_addr()).map(|address| address.ip());
+        let agent = request.headers.get(header::USER_AGENT);
         let wish = Wish {
             ask: Ask::of(&request.method, request.uri.path(), request.uri.query())?,
             is_head: request.method == Method::HEAD,
-            scheme: scheme_of(
-                forwarded.map(|value| value.as_bytes()),
-                peer,
-                &self.trusted_proxies,
-            ),
+            scheme: self.scheme(session),
             local: inet(session.server_addr()),
+            user_agent: agent.map(|value| value.as_bytes()),
         };
-        self.desk.decide(wish).await
+        self.0.desk.decide(wish).await
     }
 
-    async fn send(&self, session: &mut Session, decision: Result<Decision, Refusal>) -> Result<()> {
+    /// Writes the decision; returns the listener whose stream is to be carried instead.
+    async fn send(
+        &self,
+        session: &mut Session,
+        decision: Result<Decision, Refusal>,
+    ) -> Result<Option<Listener>> {
         match decision {
             Ok(Decision::Redirect(url)) => {
-                answer::send_redirect(session, self.redirect_status, &url).await
+                answer::send_redirect(session, self.0.redirect_status, &url).await
             }
             Ok(Decision::Page(page)) => answer::send_page(session, page).await,
             Ok(Decision::StreamHead(content_type)) => {
                 answer::send_stream_head(session, content_type.as_deref()).await
             }
             Ok(Decision::Preflight) => answer::send_preflight(session).await,
-            Err(refusal) => {
-                self.desk.refused(refusal);
-                debug!("{}: {}", session.req_header().uri.path(), refusal.text());
-                answer::send_refusal(session, refusal).await
+            Ok(Decision::Carry(mount)) => {
+                let scheme = self.scheme(session);
+                match Listener::of(session, mount, scheme, &self.0.trusted_proxies) {
+                    Ok(listener) => return Ok(Some(listener)),
+                    Err(refusal) => self.refuse(session, refusal).await,
+                }
             }
-        }
+            Err(refusal) => self.refuse(session, refusal).await,
+        }?;
+        Ok(None)
+    }
+
+    async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<()> {
+        self.0.desk.refused(refusal);
+        debug!("{}: {}", session.req_header().uri.path(), refusal.text());
+        answer::send_refusal(session, refusal).await
+    }
+
+    /// Makes a session one that may go on for ever.
+    fn prepare(&self, session: &mut Session) {
+        lease::lift();
+        let listener = session.as_downstream_mut();
+        listener.set_keepalive(None);
+        listener.set_write_timeout(Some(self.0.slow_listener_timeout));
+        // Players close their sending side, and some send a stray byte: neither is a wish to stop listening.
+        // PINGORA: (0.9.1) bytes after a request end it unless it is taken for the first of several.
+        listener.set_abort_on_close(false);
+        listener.set_pipelining_enabled(true);
     }
 }
 
@@ -81,26 +128,132 @@ fn inet(address: Option<&PingoraAddr>) -> Option<SocketAddr> {
 
 #[async_trait]
 impl ProxyHttp for Door {
-    type CTX = ();
+    /// The listener whose stream is carried; nothing for all other requests.
+    type CTX = Option<Box<Listener>>;
 
-    fn new_ctx(&self) {}
+    fn new_ctx(&self) -> Self::CTX {
+        None
+    }
 
     /// PINGORA: (0.9.1) the default module compresses responses, which none of ours needs: 20 % of a redirect's CPU.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let decision = self.decide(session).await;
-        self.send(session, decision).await?;
-        Ok(true)
+        let Some(listener) = self.send(session, decision).await? else {
+            return Ok(true);
+        };
+        self.prepare(session);
+        *ctx = Some(Box::new(listener));
+        Ok(false)
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> Result<Box<HttpPeer>> {
-        Error::e_explain(ErrorType::InternalError, "redirect mode has no upstream")
+    /// Selects the next relay; what connects to it is a [`Tuner`].
+    async fn upstream_peer(
+        &self,
+        _session: &mut Session,
+        ctx: &mut Self::CTX,
+    ) -> Result<Box<HttpPeer>> {
+        let no_listener = || Error::explain(ErrorType::InternalError, "nobody to carry for");
+        let listener = ctx.as_deref_mut().ok_or_else(no_listener)?;
+        listener.note_turned_away();
+        let studio = &self.0.studio;
+        let Some(seat) = studio.seats.take(&listener.mount, &listener.tried) else {
+            let refusal = *listener.refusal.get_or_insert(Refusal::Unavailable);
+            return Error::e_explain(ErrorType::HTTPStatus(refusal.status()), refusal.text());
+        };
+        listener.tried.push(seat.id());
+        let address = studio.routes.address(seat.relay()).unwrap_or(NOWHERE);
+        let tuner = Tuner::new(
+            studio.clone(),
+            listener.request.clone(),
+            listener.mount.clone(),
+            listener.journey.clone(),
+            seat,
+            listener.turned_away.clone(),
+        );
+        let mut peer = HttpPeer::new(address, false, String::new());
+        peer.options.custom_l4 = Some(Arc::new(tuner));
+        Ok(Box::new(peer))
     }
 
-    /// A listener that hangs up is no error of ours.
-    fn suppress_error_log(&self, _session: &Session, _ctx: &(), error: &Error) -> bool {
-        matches!(error.esource(), ErrorSource::Downstream)
-            || matches!(error.etype(), ErrorType::WriteError)
+    /// Whatever kept one relay from taking the listener, the next may take him.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        _ctx: &mut Self::CTX,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(true);
+        error
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        head: &mut ResponseHeader,
+        _ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        answer::finish_stream_head(head)?;
+        // Players of HTTP/1.0 and ICY take chunk sizes for audio: theirs ends with the connection.
+        if session.req_header().version == Version::HTTP_10 {
+            head.remove_header(&header::TRANSFER_ENCODING);
+            head.set_version(Version::HTTP_10);
+        }
+        Ok(())
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Self::CTX,
+    ) -> FailToProxy {
+        let refusal = ctx.as_deref().and_then(|listener| listener.refusal);
+        let unanswered = session.response_written().is_none() && !is_hang_up(error);
+        if let (true, Some(listener)) = (unanswered, ctx.as_deref()) {
+            let tune_in = TuneIn {
+                mount: &listener.mount,
+                scheme: Scheme::Http,
+            };
+            let refusal = self
+                .0
+                .desk
+                .complain(refusal.unwrap_or(Refusal::Unavailable), tune_in);
+            if let Err(error) = self.refuse(session, refusal).await {
+                debug!("could not tell why: {error}");
+            }
+        }
+        FailToProxy {
+            error_code: refusal.map_or(0, Refusal::status),
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
+        if let Some(listener) = ctx.as_deref() {
+            listener.log_end(session, error);
+        }
+    }
+
+    /// What became of a listener has a line of its own; one that hangs up is no error of ours.
+    fn suppress_error_log(&self, _session: &Session, ctx: &Self::CTX, error: &Error) -> bool {
+        ctx.is_some() || is_hang_up(error)
+    }
+
+    /// The next relay is tried; if none takes the listener, that is told once.
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &Self::CTX,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        true
     }
 }
+
+/// Only names for the tuner, who knows the way, and who says so when there is none.
+const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);

@@ -17,6 +17,7 @@ use super::ask::Ask;
 use super::desk::Desk;
 use super::head::Head;
 use super::scheme::scheme_of;
+use crate::config::Mode;
 use crate::select::TuneIn;
 
 /// Answers plain tune-ins.
@@ -64,6 +65,9 @@ impl Express {
         let Ok(Ask::Mount { path, query }) = Ask::of(&Method::GET, path, query) else {
             return false;
         };
+        if self.desk.mode(&path, head.user_agent) != Mode::Redirect {
+            return false;
+        }
         let tune_in = TuneIn {
             mount: &path,
             scheme: scheme_of(head.forwarded_proto, peer, &self.trusted_proxies),

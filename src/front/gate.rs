@@ -24,6 +24,7 @@ use super::desk::Desk;
 use super::door::Door;
 use super::express::Express;
 use super::head::{HEAD_LIMIT_BYTES, end_of_head, inspect, oversize};
+use super::lease;
 use super::refuse::Refusal;
 
 /// From a connection, or from a request's first byte, until its head must be whole.
@@ -89,13 +90,11 @@ impl Gate {
         let mut session = ServerSession::new_http1(stream);
         session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT.as_secs()));
         session.set_pipelined_prefix(head);
-        // PINGORA: (0.9.1) writes of a head and flushes wait for ever; none of our answers is more than a page.
-        let served = timeout(
+        let reused = lease::with_deadline(
             SERVE_DEADLINE,
             self.proxy.process_new_http(session, shutdown),
         );
-        let reused = served.await.unwrap_or_default();
-        Ok(reused.map(|reused| reused.consume().0))
+        Ok(reused.await.flatten().map(|reused| reused.consume().0))
     }
 }
 

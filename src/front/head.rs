@@ -27,6 +27,8 @@ pub struct Head<'a> {
     pub keeps_alive: bool,
     /// `X-Forwarded-Proto` as it came.
     pub forwarded_proto: Option<&'a [u8]>,
+    /// `User-Agent` as it came.
+    pub user_agent: Option<&'a [u8]>,
 }
 
 /// Where the head ends: the length up to and including its blank line. `searched` bytes are known to hold no end.
@@ -84,6 +86,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         target,
         keeps_alive: fields.persistence.unwrap_or(is_http11),
         forwarded_proto: fields.forwarded_proto,
+        user_agent: fields.user_agent,
     })
 }
 
@@ -113,6 +116,7 @@ struct Fields<'a> {
     /// What `Connection` asks for; `None` when it does not say.
     persistence: Option<bool>,
     forwarded_proto: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
 }
 
 impl<'a> Fields<'a> {
@@ -148,6 +152,8 @@ impl<'a> Fields<'a> {
             if self.persistence != Some(false) {
                 self.persistence = persistence(field.value).or(self.persistence);
             }
+        } else if is("user-agent") {
+            self.user_agent.get_or_insert(field.value);
         } else if is("expect") {
             self.has_expectation = true;
         } else if is("x-forwarded-proto") {

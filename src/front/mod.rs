@@ -2,7 +2,8 @@
 //!
 //! In: connections on the public binds. The `gate` reads and inspects each request's `head`. A plain tune-in leaves by the
 //! `express` lane; all else passes the `door`, Pingora's `ProxyHttp`. Both put what is wanted (`ask`, `scheme`) to the same
-//! `desk`, which selects a relay and decides: a redirect, a page, or a refusal; `answer` writes it.
+//! `desk`, which selects a relay and decides: a redirect, a page, a refusal, which
+//! `answer` writes, or that the stream is carried: then the door passes a `listener` on to the stream room.
 
 mod answer;
 mod ask;
@@ -12,6 +13,9 @@ mod door;
 mod express;
 mod gate;
 mod head;
+mod lease;
+mod listener;
+mod modes;
 mod playlist;
 mod public_status;
 mod refuse;
@@ -20,8 +24,9 @@ mod tally;
 
 pub use answer::SERVER_NAME;
 pub use desk::{Desk, Parts};
-pub use door::Door;
+pub use door::{Door, Frame};
 pub use express::Express;
 pub use gate::Gate;
+pub use modes::Modes;
 pub use refuse::Refusal;
 pub use tally::Tally;

@@ -27,11 +27,15 @@ pub enum Refusal {
     NoPublicUrl,
     /// The balancer has just started and has not heard of every relay yet.
     Starting,
+    /// Every relay wants to know who listens.
+    Unauthorized,
+    /// The request went through this balancer again and again: a relay's url leads back to it.
+    Loop,
 }
 
 impl Refusal {
     /// Every kind, for counters that must exist before the first refusal.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::BadRequest(""),
         Self::TooSlow,
         Self::NotFound,
@@ -43,18 +47,22 @@ impl Refusal {
         Self::Unavailable,
         Self::NoPublicUrl,
         Self::Starting,
+        Self::Unauthorized,
+        Self::Loop,
     ];
 
     /// The HTTP status.
     pub fn status(self) -> u16 {
         match self {
             Self::BadRequest(_) => 400,
+            Self::Unauthorized => 401,
             Self::NotFound => 404,
             Self::Method => 405,
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
             Self::NoPublicUrl => 500,
+            Self::Loop => 508,
             Self::Full | Self::NoHttps | Self::Unavailable | Self::Starting => 503,
         }
     }
@@ -73,6 +81,8 @@ impl Refusal {
             Self::Unavailable => "no relay with this mount is available",
             Self::NoPublicUrl => "a playlist needs public_url in the configuration here",
             Self::Starting => "the balancer is starting and has not polled every relay yet",
+            Self::Unauthorized => "the mount wants a user and a password",
+            Self::Loop => "a relay's url leads back to this balancer",
         }
     }
 
@@ -90,6 +100,8 @@ impl Refusal {
             Self::Unavailable => "unavailable",
             Self::NoPublicUrl => "no_public_url",
             Self::Starting => "starting",
+            Self::Unauthorized => "unauthorized",
+            Self::Loop => "loop",
         }
     }
 

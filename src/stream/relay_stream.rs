@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use log::info;
+use log::debug;
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep};
 
@@ -288,7 +288,7 @@ impl RelayStream {
             .seat
             .as_ref()
             .map_or("", |seat| seat.relay().name.as_str());
-        info!(
+        debug!(
             "{}: {} {left}, goes on at {}: {seam} seam after {} ms",
             self.voyage.mount,
             why.as_str(),

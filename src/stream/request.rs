@@ -32,6 +32,8 @@ pub struct Request {
     pub by_https: bool,
     /// Titles between the audio are wanted.
     pub wants_metadata: bool,
+    /// How often the request went through a balancer before.
+    pub passes: usize,
 }
 
 impl Request {
@@ -45,7 +47,8 @@ impl Request {
         if self.wants_metadata {
             head.push_str("Icy-MetaData: 1\r\n");
         }
-        head.push_str(&format!("Via: {PSEUDONYM}\r\n"));
+        let vias = vec![PSEUDONYM; self.passes + 1].join(", ");
+        head.push_str(&format!("Via: {vias}\r\n"));
         let scheme = if self.by_https {
             Scheme::Https
         } else {

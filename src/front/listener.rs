@@ -1,0 +1,200 @@
+//! A listener whose stream is carried: what relays are told of him, which of them turned him away, and the line that is
+//! left of him in the log.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use http::{HeaderMap, header};
+use ipnet::IpNet;
+use log::info;
+use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
+use pingora::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
+
+use super::refuse::Refusal;
+use crate::fleet::{RelayId, Scheme};
+use crate::stream::{Journey, Request, TurnedAway};
+
+/// How we name ourselves in `Via`; a request that was here more often than this goes round in circles.
+const OUR_NAME: &str = "icecast-balancer";
+const PASS_LIMIT: usize = 2;
+
+/// The most addresses of `X-Forwarded-For` that are passed on.
+const HOP_LIMIT: usize = 8;
+
+/// The longest name of a player in the log.
+const AGENT_LIMIT_BYTES: usize = 120;
+
+/// A listener whose stream is carried.
+pub struct Listener {
+    /// The mount's public path.
+    pub mount: Arc<str>,
+    /// What relays are asked for him.
+    pub request: Arc<Request>,
+    /// What he goes through.
+    pub journey: Arc<Journey>,
+    /// The relays that turned him away, and the last one asked.
+    pub tried: Vec<RelayId>,
+    /// Why the last relay turned him away.
+    pub turned_away: Arc<Mutex<Option<TurnedAway>>>,
+    /// What he is told when no relay takes him.
+    pub refusal: Option<Refusal>,
+    came_at: Instant,
+    address: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// The listener of a session.
+    ///
+    /// # Errors
+    /// His request came from ourselves, by way of a relay's url.
+    pub fn of(
+        session: &Session,
+        mount: Arc<str>,
+        scheme: Scheme,
+        trusted: &[IpNet],
+    ) -> Result<Self, Refusal> {
+        let address = session
+            .client_addr()
+            .and_then(PingoraAddr::as_inet)
+            .copied();
+        let fields = &session.req_header().headers;
+        let passes = passes(fields);
+        if passes > PASS_LIMIT {
+            return Err(Refusal::Loop);
+        }
+        let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
+        let request = Request {
+            query: session.req_header().uri.query().map(str::to_owned),
+            user_agent: value(header::USER_AGENT),
+            referer: value(header::REFERER),
+            authorization: value(header::AUTHORIZATION),
+            forwarded_for: hops(fields, address.map(|address| address.ip()), trusted),
+            by_https: scheme == Scheme::Https,
+            wants_metadata: fields.get("icy-metadata").is_some_and(|wish| wish == "1"),
+            passes,
+        };
+        Ok(Self {
+            mount,
+            request: request.into(),
+            journey: Arc::default(),
+            tried: Vec::new(),
+            turned_away: Arc::default(),
+            refusal: None,
+            came_at: Instant::now(),
+            address,
+        })
+    }
+
+    /// Takes in why the last relay turned him away: what he is told at last is what helps him most.
+    pub fn note_turned_away(&mut self) {
+        let why = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(why) = why else { return };
+        let refusal = match why {
+            TurnedAway::Status(401) => Refusal::Unauthorized,
+            // ICECAST: 403 when the mount or the server is full; 2.5 and others say 503.
+            TurnedAway::Status(403 | 503) => Refusal::Full,
+            TurnedAway::Status(404) => Refusal::NotFound,
+            _ => Refusal::Unavailable,
+        };
+        let weight = |refusal| match refusal {
+            Refusal::Unauthorized => 3,
+            Refusal::Full => 2,
+            Refusal::Unavailable => 1,
+            _ => 0,
+        };
+        if self
+            .refusal
+            .is_none_or(|known| weight(known) < weight(refusal))
+        {
+            self.refusal = Some(refusal);
+        }
+    }
+
+    /// Leaves a line in the log, once his stream is over.
+    pub fn log_end(&self, session: &Session, error: Option<&Error>) {
+        let relays = self.journey.relays();
+        if relays.is_empty() {
+            return;
+        }
+        let mut seams = String::new();
+        for (seam, count) in self.journey.seams() {
+            seams.push_str(&format!(" {seam}={count}"));
+        }
+        info!(
+            "{} left: {}; relay {relays}, {} bytes in {} s, seams{seams}, from {} {}",
+            self.mount,
+            self.end(error),
+            session.body_bytes_sent(),
+            self.came_at.elapsed().as_secs(),
+            Shown(self.address),
+            agent(self.request.user_agent.as_deref()),
+        );
+    }
+
+    fn end(&self, error: Option<&Error>) -> String {
+        match error {
+            _ if self.journey.is_given_up() => "no relay could take over".to_owned(),
+            Some(error) if *error.etype() == ErrorType::WriteTimedout => {
+                "took nothing for too long".to_owned()
+            }
+            Some(error) if is_hang_up(error) => "hung up".to_owned(),
+            Some(error) => error.to_string(),
+            None => "ended".to_owned(),
+        }
+    }
+}
+
+/// Whether an error is a listener's going away, and so none of ours.
+pub fn is_hang_up(error: &Error) -> bool {
+    matches!(error.esource(), ErrorSource::Downstream)
+        || matches!(
+            error.etype(),
+            ErrorType::WriteError | ErrorType::WriteTimedout
+        )
+}
+
+/// Where the request comes from: what a trusted proxy says, and whoever connected.
+fn hops(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Vec<IpAddr> {
+    let is_trusted = peer.is_none_or(|peer| trusted.iter().any(|net| net.contains(&peer)));
+    let told = fields
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter(|_| is_trusted);
+    let told = told.filter_map(|value| value.to_str().ok());
+    let addresses = told.flat_map(|text| text.split(',')).map(str::trim);
+    let mut hops: Vec<IpAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
+    hops.extend(peer.map(|peer| peer.to_canonical()));
+    hops.split_off(hops.len().saturating_sub(HOP_LIMIT))
+}
+
+/// How often the request was here already.
+fn passes(fields: &HeaderMap) -> usize {
+    let vias = fields.get_all(header::VIA).iter();
+    let vias = vias.filter_map(|value| value.to_str().ok());
+    vias.map(|via| via.matches(OUR_NAME).count()).sum()
+}
+
+struct Shown(Option<SocketAddr>);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => address.fmt(f),
+            None => f.write_str("a unix socket"),
+        }
+    }
+}
+
+/// SECURITY: whatever a player calls itself stays on its line, between quotes.
+fn agent(name: Option<&[u8]>) -> String {
+    let name = name.unwrap_or_default();
+    let cut = name.get(..AGENT_LIMIT_BYTES).unwrap_or(name);
+    format!("\"{}\"", cut.escape_ascii())
+}
