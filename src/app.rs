@@ -78,7 +78,8 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     };
     server.add_service(front(&server.configuration, &config, parts, studio));
     if let Some(bind) = config.admin.bind {
-        server.add_service(admin(bind, fleet, tally));
+        let pages = AdminPages::new(fleet, tally).guarded_by(config.admin.token.clone());
+        server.add_service(admin(bind, pages));
     }
     server.add_service(balancer);
     announce(&config);
@@ -110,7 +111,10 @@ fn announce(config: &Config) {
     }
     match config.admin.bind {
         Some(bind) => info!("admin on http://{bind}: /live /ready /status /metrics"),
-        None => warn!("the admin bind is off: no readiness, no metrics"),
+        None => warn!("the admin bind is off: no readiness, no metrics, no orders"),
+    }
+    if config.admin.bind.is_some() && config.admin.token.is_none() {
+        info!("admin.token_file is not set: relays cannot be drained while this runs");
     }
 }
 
@@ -250,8 +254,8 @@ fn options(address: SocketAddr, config: &Config) -> TcpSocketOptions {
     options
 }
 
-fn admin(bind: SocketAddr, fleet: SharedFleet, tally: Arc<Tally>) -> Service<AdminPages> {
-    let mut service = Service::new("admin".to_owned(), AdminPages::new(fleet, tally));
+fn admin(bind: SocketAddr, pages: AdminPages) -> Service<AdminPages> {
+    let mut service = Service::new("admin".to_owned(), pages);
     service.threads = Some(1);
     service.add_tcp(&bind.to_string());
     service

@@ -16,7 +16,7 @@ pub const EXIT_USAGE: u8 = 64;
 #[command(
     name = "icecast-balancer",
     version,
-    after_help = "Exit codes: 0 done, 64 bad flags or configuration, 1 could not start."
+    after_help = "Exit codes: 0 done, 64 bad flags or configuration, 1 could not start, or could not be asked or refused."
 )]
 pub struct Cli {
     /// What to do; `run` when left out.
@@ -42,6 +42,14 @@ pub enum Command {
     Run,
     /// Report every problem of the configuration and exit: 0 without one, 64 with.
     Check,
+    /// Show what a running balancer knows of its relays, and why one takes no listener.
+    Status(StatusFlags),
+    /// Have a running balancer send nobody new to a relay, before it is stopped for example.
+    Drain(OrderFlags),
+    /// Have a running balancer send listeners to a relay again.
+    Ready(OrderFlags),
+    /// Have a running balancer take a relay out of service.
+    Maint(OrderFlags),
     /// Try it without a relay of your own: a small fleet on loopback, the balancer before it, listeners that come and go.
     Demo(DemoFlags),
 }
@@ -60,6 +68,51 @@ pub struct DemoFlags {
     pub length: Option<Duration>,
 }
 
+/// How a running balancer's fleet is shown.
+#[derive(Debug, Clone, Args)]
+pub struct StatusFlags {
+    /// Print the whole answer as JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub admin: AdminFlag,
+}
+
+/// Which relay a running balancer is to treat otherwise.
+#[derive(Debug, Clone, Args)]
+pub struct OrderFlags {
+    /// The relay's whole name, as `status` shows it.
+    #[arg(value_name = "RELAY")]
+    pub relay: String,
+    /// Whom to tell.
+    #[command(flatten)]
+    pub admin: AdminFlag,
+    /// File with the token of the running balancer's admin.token_file; the configuration's when left out.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// Where a running balancer is asked.
+#[derive(Debug, Clone, Args)]
+pub struct AdminFlag {
+    /// The running balancer's admin address; the configuration's admin.bind when left out.
+    #[arg(long, value_name = "HOST:PORT", value_parser = authority)]
+    pub admin: Option<String>,
+}
+
+/// Reads `host:port`; nothing else may stand in it, for a URL is made of it.
+fn authority(text: &str) -> Result<String, &'static str> {
+    let expected = "expected HOST:PORT such as 127.0.0.1:8081 or [::1]:8081";
+    let (_, port) = text.rsplit_once(':').ok_or(expected)?;
+    let only_host = !text.contains(|c: char| c.is_whitespace() || "/?#@\\".contains(c));
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_url = url::Url::parse(&format!("http://{text}/")).is_ok();
+    (only_host && is_port && is_url)
+        .then(|| text.to_owned())
+        .ok_or(expected)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +129,30 @@ mod tests {
             let cli = Cli::try_parse_from(std::iter::once("x").chain(line)).unwrap();
             assert!(matches!(cli.command, Some(Command::Check)));
             assert_eq!(cli.source.config, Some("a.toml".into()));
+        }
+    }
+
+    #[test]
+    fn an_admin_address_is_a_host_and_a_port_and_nothing_else() {
+        for good in ["127.0.0.1:8081", "[::1]:8081", "balancer.example.com:80"] {
+            assert_eq!(authority(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "8081",
+            "127.0.0.1",
+            ":8081",
+            "::1",
+            "::1:8081",
+            "127.0.0.1:0",
+            "127.0.0.1:99999",
+            "127.0.0.1:",
+            "http://127.0.0.1:8081",
+            "127.0.0.1:8081/",
+            "user@127.0.0.1:8081",
+            "a b:8081",
+        ] {
+            assert!(authority(bad).is_err(), "{bad:?}");
         }
     }
 }

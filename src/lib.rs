@@ -24,11 +24,13 @@
 //! 8. [`app`]: puts the parts together; the only one that knows every part.
 //! 9. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
 //! 10. [`cli`] and [`logging`]: the outside of the program.
+//! 11. [`control`]: the commands that ask and tell a running balancer, from outside.
 
 pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod discovery;
 pub mod fleet;

@@ -6,7 +6,8 @@ use clap::Parser;
 use icecast_balancer::app::{self, Stop};
 use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
 use icecast_balancer::config::{self, Loaded, Problems, Sources};
-use icecast_balancer::{logging, tryout};
+use icecast_balancer::fleet::AdminState;
+use icecast_balancer::{control, logging, tryout};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -17,6 +18,10 @@ fn main() -> ExitCode {
     match cli.command.unwrap_or(Command::Run) {
         Command::Run => run(&sources),
         Command::Check => check(&sources),
+        Command::Status(flags) => control::status(&flags, &sources),
+        Command::Drain(flags) => control::order(AdminState::Drain, &flags, &sources),
+        Command::Ready(flags) => control::order(AdminState::Ready, &flags, &sources),
+        Command::Maint(flags) => control::order(AdminState::Maint, &flags, &sources),
         Command::Demo(flags) => tryout::run(&flags),
     }
 }

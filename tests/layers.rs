@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest, as `src/lib.rs` lists them.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "fleet",
     "config",
     "discovery",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 12] = [
     "demo",
     "cli",
     "logging",
+    "control",
 ];
 
 /// Puts the app before the demo's fleet: the outermost room.

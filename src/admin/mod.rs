@@ -162,19 +162,12 @@ fn deny(denial: &Denial, peer: IpAddr) -> Answer {
 #[async_trait]
 impl ServeHttp for AdminPages {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let peer = session.client_addr().and_then(|peer| peer.as_inet());
-        let peer = peer.copied();
-        let answer = self.answer(session.req_header(), peer, Instant::now());
-        if announces_body(&session.req_header().headers) {
-            // What follows the head is not read, so that it must not be taken for the next request.
-            session.set_keepalive(None);
-        }
-        answer.into_response()
+        let peer = session
+            .client_addr()
+            .and_then(|peer| peer.as_inet())
+            .copied();
+        // PINGORA: (0.9.1) closes the connection behind an answer to a request whose body was not read.
+        self.answer(session.req_header(), peer, Instant::now())
+            .into_response()
     }
-}
-
-fn announces_body(headers: &HeaderMap) -> bool {
-    let empty = |length: &HeaderValue| length.as_bytes() == b"0";
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || !headers.get_all(header::CONTENT_LENGTH).iter().all(empty)
 }

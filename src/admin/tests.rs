@@ -248,21 +248,6 @@ fn any_other_path_is_answered_with_those_that_are_served() {
 }
 
 #[test]
-fn only_a_body_of_no_bytes_is_no_body() {
-    let announced = |fields: &[(&'static str, &str)]| {
-        let fields = fields.iter().map(|(name, value)| {
-            let value = HeaderValue::from_str(value).unwrap();
-            (http::HeaderName::from_static(name), value)
-        });
-        announces_body(&fields.collect())
-    };
-    assert!(!announced(&[]));
-    assert!(!announced(&[("content-length", "0")]));
-    assert!(announced(&[("content-length", "1")]));
-    assert!(announced(&[("transfer-encoding", "chunked")]));
-}
-
-#[test]
 fn the_token_is_in_no_debug_text() {
     let text = format!("{:?}", Story::guarded().pages.guard);
     assert!(text.contains("Guard") && !text.contains("horse"), "{text}");

@@ -36,7 +36,8 @@ pub fn lift() {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    // PINGORA: its timers run on the real clock.
+    #[tokio::test]
     async fn only_who_lifts_it_outlives_the_deadline() {
         let limit = Duration::from_millis(20);
         let long = || tokio::time::sleep(Duration::from_millis(200));

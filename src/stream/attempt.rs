@@ -168,7 +168,7 @@ enum Body {
     Plain {
         audio: Vec<u8>,
         /// Nothing is searched for a listener who has had nothing.
-        search: Option<PlainSearch>,
+        search: Option<Box<PlainSearch>>,
     },
     Ogg(Box<ogg::Approach>),
 }
@@ -185,7 +185,7 @@ impl Joining {
             Carried::Ogg(_) => Body::Ogg(Box::default()),
             Carried::Plain(plain) => Body::Plain {
                 audio: Vec::new(),
-                search: Some(PlainSearch::new(plain, BODY_LIMIT_BYTES)),
+                search: Some(Box::new(PlainSearch::new(plain, BODY_LIMIT_BYTES))),
             },
             Carried::Nothing => Body::Plain {
                 audio: Vec::new(),
@@ -193,7 +193,9 @@ impl Joining {
             },
         };
         let in_vain = match &body {
-            Body::Plain { search, .. } => search.as_ref().is_some_and(PlainSearch::is_in_silence),
+            Body::Plain { search, .. } => {
+                search.as_ref().is_some_and(|search| search.is_in_silence())
+            }
             Body::Ogg(_) => false,
         };
         let old = scene.elapsed() > LONG_AGO;

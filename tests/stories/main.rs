@@ -13,6 +13,7 @@
 )]
 
 mod commands;
+mod control;
 mod faults;
 mod harness;
 mod mounts;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::config_text::ConfigText;
@@ -70,7 +70,9 @@ impl Balancer {
     pub fn starting_with(text: &ConfigText) -> Self {
         let public = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
         let balancer = Self::start(public, |command, admin, folder| {
-            let binds = format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n");
+            let keys = text.admin();
+            let binds =
+                format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n{keys}");
             let file = folder.write("balancer.toml", &format!("{text}\n{binds}"));
             command.arg("run").arg("--config").arg(file);
         });
@@ -190,6 +192,21 @@ impl Balancer {
         Question::get(target)
             .ask(self.admin)
             .expect("the operator gets an answer")
+    }
+
+    /// The operator's address.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The configuration file that it was started with.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("balancer.toml")
+    }
+
+    /// The last lines that it wrote.
+    pub fn said(&self) -> String {
+        self.folder.tail("output")
     }
 
     /// The most memory that it ever had resident, in bytes.

@@ -12,6 +12,7 @@ use super::relay::RunningRelay;
 #[derive(Debug, Clone)]
 pub struct ConfigText {
     top: String,
+    admin: String,
     poll: String,
     sections: String,
     relays: Vec<String>,
@@ -29,6 +30,7 @@ impl ConfigText {
         let poll = "interval = \"500ms\"\ntimeout = \"500ms\"".to_owned();
         Self {
             top: String::new(),
+            admin: String::new(),
             poll,
             sections: String::new(),
             relays: Vec::new(),
@@ -54,6 +56,17 @@ impl ConfigText {
         self
     }
 
+    /// A line of `[admin]`, which the balancer's start writes with its address.
+    pub fn with_admin(mut self, line: &str) -> Self {
+        self.admin.push_str(&format!("{line}\n"));
+        self
+    }
+
+    /// The lines of `[admin]` so far.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// The keys of `[poll]`, instead of those that were there.
     pub fn polled(mut self, keys: &str) -> Self {
         self.poll = keys.to_owned();
@@ -74,6 +87,7 @@ impl fmt::Display for ConfigText {
             poll,
             sections,
             relays,
+            ..
         } = self;
         write!(
             f,

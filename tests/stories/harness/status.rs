@@ -44,6 +44,11 @@ impl RelayStatus {
         self.word("health")
     }
 
+    /// `ready`, `drain` or `maint`.
+    pub fn admin_state(&self) -> String {
+        self.word("admin_state")
+    }
+
     /// Why no listener is sent to it: `down`, `full`, ...; empty when listeners are.
     pub fn ineligible(&self) -> String {
         self.word("ineligible")

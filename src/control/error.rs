@@ -1,0 +1,116 @@
+//! Why a running balancer was not asked, or did not do what it was told: one line each, with what to do about it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::cli::EXIT_USAGE;
+use crate::config::{Problems, SecretFault};
+
+/// Why a command came to nothing.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// Nothing says whom to ask.
+    #[error("{problems}\nor do without the configuration: {flags}")]
+    Configuration {
+        /// What is wrong with the configuration.
+        #[source]
+        problems: Problems,
+        /// The flags that stand in for it.
+        flags: &'static str,
+    },
+    /// The configuration has no admin address.
+    #[error(
+        "the admin address is turned off in the configuration (admin.bind is empty); --admin HOST:PORT names another one"
+    )]
+    BindOff,
+    /// Neither the configuration nor a flag has a token.
+    #[error(
+        "no token is configured: set admin.token_file, or name the file with --token-file FILE"
+    )]
+    NoToken,
+    /// The file of `--token-file` cannot be used.
+    #[error("--token-file: expected a file with the token, found {}: {fault}", .file.display())]
+    TokenFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        fault: SecretFault,
+    },
+    /// The token cannot stand in a request.
+    #[error("expected a token of one line without control characters, found another one")]
+    UnsendableToken,
+    /// The HTTP client or its runtime could not be made.
+    #[error("cannot set up the HTTP client: {0}")]
+    Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody is there.
+    #[error(
+        "no balancer answers at {address} ({cause}); is it running? --admin HOST:PORT names another address"
+    )]
+    Unreachable {
+        /// Where it was tried.
+        address: String,
+        /// What the system said.
+        cause: String,
+    },
+    /// Somebody is there and says nothing.
+    #[error(
+        "no answer from {address} within {} s; --admin HOST:PORT names another address",
+        .patience.as_secs()
+    )]
+    TimedOut {
+        /// Where it was tried.
+        address: String,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// Somebody else is there.
+    #[error(
+        "what answers at {address} is not the admin address of a balancer ({found}); --admin HOST:PORT names another address"
+    )]
+    NotABalancer {
+        /// Where it was tried.
+        address: String,
+        /// What came instead.
+        found: String,
+    },
+    /// The balancer knows another token.
+    #[error("the balancer at {address} refused the token: is it the one of its admin.token_file?")]
+    WrongToken {
+        /// Where it was tried.
+        address: String,
+    },
+    /// The balancer knows no token.
+    #[error(
+        "the balancer at {address} has no token configured and changes nothing: set its admin.token_file"
+    )]
+    NoTokenThere {
+        /// Where it was tried.
+        address: String,
+    },
+    /// The balancer says why it does not do that.
+    #[error("the balancer at {address} refused: {why}")]
+    Refused {
+        /// Where it was tried.
+        address: String,
+        /// In its own words, on one line.
+        why: String,
+    },
+}
+
+impl ControlError {
+    /// 64 where the operator's flags or configuration are to be mended, 1 where the balancer is.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration { .. }
+            | Self::BindOff
+            | Self::NoToken
+            | Self::TokenFile { .. }
+            | Self::UnsendableToken => ExitCode::from(EXIT_USAGE),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
