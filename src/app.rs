@@ -26,7 +26,7 @@ use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{Desk, Door, Express, Frame, Gate, Modes, Parts, Tally};
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
-use crate::stream::{Routes, Seats, Studio};
+use crate::stream::{Mover, Routes, Seats, Studio};
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -76,6 +76,13 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         stall_timeout: config.stream.stall_timeout,
         hold: config.stream.hold,
     };
+    let mover = Mover {
+        fleet: fleet.clone(),
+        streams: studio.streams.clone(),
+        drain_time: config.stream.drain_time,
+        rebalance: config.stream.rebalance,
+    };
+    server.add_service(background_service("mover", mover));
     server.add_service(front(&server.configuration, &config, parts, studio));
     if let Some(bind) = config.admin.bind {
         let pages = AdminPages::new(fleet, tally).guarded_by(config.admin.token.clone());

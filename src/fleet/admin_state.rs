@@ -1,5 +1,5 @@
-//! Admin state: what the operator wants of a relay, whatever its health. Nothing sets it from outside yet; selection and
-//! status already obey it.
+//! Admin state: what the operator wants of a relay, whatever its health. The admin bind sets it; selection obeys it, and
+//! the mover takes the carried listeners of a relay that is not ready away.
 
 /// What the operator wants of a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

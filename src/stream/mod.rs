@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Pure, bytes in and bytes out: `splice`, `search`, `carried`, `ogg`, `mpeg`, `icy`, `head`, `request`, `pace`. `seats`
-//! asks selection; `routes`, `link` and `watermark` touch the network; `streams` knows who is where.
+//! asks selection; `routes`, `link` and `watermark` touch the network; `streams` knows who is where, and
+//! `mover` asks listeners to move.
 
 mod attempt;
 mod carried;
@@ -19,6 +20,7 @@ mod crossing;
 pub mod head;
 pub mod icy;
 mod link;
+mod mover;
 pub mod mpeg;
 pub mod ogg;
 mod outlet;
@@ -35,6 +37,7 @@ mod tuner;
 mod watermark;
 
 pub use link::TurnedAway;
+pub use mover::Mover;
 pub use request::Request;
 pub use routes::{Routes, SharedRoutes};
 pub use seats::{Seat, Seats};

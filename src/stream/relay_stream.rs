@@ -35,6 +35,9 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 /// A crossing gets so long, however old the listener's last byte is: one who reads slowly has old bytes.
 const LEAST_HOLD: Duration = Duration::from_secs(5);
 
+/// After nobody could take a listener who was asked to move, how long he stays where he is.
+const STAY: Duration = Duration::from_secs(5);
+
 /// What a stream is made of.
 pub struct Voyage {
     /// Where seats on relays come from.
@@ -70,6 +73,8 @@ pub struct RelayStream {
     looked_twice: bool,
     /// Landings that brought no audio.
     barren_landings: u32,
+    /// Until when he is not to be moved by a wish.
+    stays_until: Option<Instant>,
     pause: bool,
 }
 
@@ -97,6 +102,7 @@ impl RelayStream {
             quiet: Box::pin(sleep(Duration::ZERO)),
             looked_twice: false,
             barren_landings: 0,
+            stays_until: None,
             pause: false,
         };
         stream.listen();
@@ -122,7 +128,7 @@ impl RelayStream {
                 self.pause = !self.outlet.is_empty();
                 return Poll::Ready(Ok(()));
             }
-            if self.crossing.is_none() && self.aboard.berth().is_asked_to_move() {
+            if self.crossing.is_none() && self.is_asked_to_move() {
                 self.cross(Why::Asked);
             }
             if self.poll_link(cx, room).is_ready() {
@@ -136,6 +142,12 @@ impl RelayStream {
                 ready!(self.poll_quiet(cx));
             }
         }
+    }
+
+    /// Whether he is asked to move, and did not try in vain a short while ago.
+    fn is_asked_to_move(&self) -> bool {
+        let rested = || self.stays_until.is_none_or(|until| until <= Instant::now());
+        self.aboard.berth().is_asked_to_move() && rested()
     }
 
     /// Takes audio of the current relay; ready when there was something, an end too.
@@ -265,6 +277,7 @@ impl RelayStream {
             }
             Crossed::GaveUp if why == Why::Asked => {
                 self.aboard.berth().note_moved();
+                self.stays_until = Some(Instant::now() + STAY);
                 Poll::Ready(Ok(()))
             }
             Crossed::GaveUp => {

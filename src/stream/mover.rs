@@ -1,0 +1,213 @@
+//! The mover: asks listeners to move, from relays that are drained and, where that is wanted, from the fullest relay to the
+//! emptiest. How a listener moves without hearing it is his stream's affair.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use log::info;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+
+use super::streams::{Berth, Streams};
+use crate::config::Rebalance;
+use crate::fleet::{AdminState, Fleet, RelayId, SharedFleet};
+use crate::select::{Load, relay_barrier};
+
+/// How often listeners are asked: a drain is spread in steps of this length.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Asks listeners to move.
+#[derive(Debug)]
+pub struct Mover {
+    /// The fleet whose relays are drained and loaded.
+    pub fleet: SharedFleet,
+    /// The streams that may move.
+    pub streams: Arc<Streams>,
+    /// The time over which the listeners of a drained relay are moved.
+    pub drain_time: Duration,
+    /// When and how many listeners move without a drain.
+    pub rebalance: Rebalance,
+}
+
+#[async_trait]
+impl BackgroundService for Mover {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let mut rounds = Rounds::default();
+        let mut step = tokio::time::interval(STEP);
+        loop {
+            tokio::select! {
+                _ = step.tick() => self.round(&mut rounds, Instant::now()),
+                _ = shutdown.changed() => return,
+            }
+        }
+    }
+}
+
+/// What the mover remembers from one round to the next.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// Since when each relay that is not ready is being emptied.
+    emptied_since: HashMap<RelayId, Instant>,
+    /// The part of a listener that rebalancing is still to move.
+    owed_listeners: f64,
+}
+
+impl Mover {
+    fn round(&self, rounds: &mut Rounds, now: Instant) {
+        let states: Vec<_> = {
+            let fleet = self.fleet.lock();
+            let relays = fleet.iter();
+            relays
+                .map(|(id, _, standing, _)| (id, standing.admin_state))
+                .collect()
+        };
+        for (id, state) in states {
+            self.empty(rounds, id, state, now);
+        }
+        if self.rebalance.listeners_per_second > 0 {
+            self.rebalance(rounds, now);
+        }
+    }
+
+    /// Asks as many listeners of a drained relay as this round's share of the time.
+    fn empty(&self, rounds: &mut Rounds, id: RelayId, state: AdminState, now: Instant) {
+        if state == AdminState::Ready {
+            if rounds.emptied_since.remove(&id).is_some() {
+                self.streams
+                    .on(id)
+                    .iter()
+                    .for_each(|berth| berth.note_moved());
+            }
+            return;
+        }
+        let berths = self.streams.on(id);
+        let since = *rounds.emptied_since.entry(id).or_insert_with(|| {
+            info!("{}: moving {} listeners away", self.name(id), berths.len());
+            now
+        });
+        let time = match state {
+            AdminState::Maint => Duration::ZERO,
+            AdminState::Drain | AdminState::Ready => self.drain_time,
+        };
+        let left = time.saturating_sub(now.saturating_duration_since(since));
+        ask(&berths, share(berths.len(), left));
+    }
+
+    fn name(&self, id: RelayId) -> String {
+        let fleet = self.fleet.lock();
+        fleet
+            .relay(id)
+            .map_or_else(String::new, |relay| relay.name.clone())
+    }
+
+    fn rebalance(&self, rounds: &mut Rounds, now: Instant) {
+        let Some((fullest, emptiest)) = uneven(&self.fleet.lock(), self.rebalance, now) else {
+            rounds.owed_listeners = 0.0;
+            return;
+        };
+        rounds.owed_listeners +=
+            f64::from(self.rebalance.listeners_per_second) * STEP.as_secs_f64();
+        let count = rounds.owed_listeners.floor();
+        rounds.owed_listeners -= count;
+        let mut berths = self.streams.on(fullest);
+        let fleet = self.fleet.lock();
+        berths.retain(|berth| {
+            let carriers = fleet.mounts().carriers(&berth.mount);
+            carriers
+                .iter()
+                .any(|carrier| carrier.relay == emptiest && carrier.is_there(now))
+        });
+        ask(&berths, count as usize);
+    }
+}
+
+/// How many of `listeners` move in this step when all have to within `left`.
+fn share(listeners: usize, left: Duration) -> usize {
+    if left <= STEP {
+        return listeners;
+    }
+    let part = STEP.as_secs_f64() / left.as_secs_f64();
+    (listeners as f64 * part).ceil() as usize
+}
+
+/// Asks `count` of the listeners that were not asked yet.
+fn ask(berths: &[Arc<Berth>], count: usize) {
+    let asked = berths.iter().filter(|berth| berth.ask_to_move());
+    asked.take(count).for_each(drop);
+}
+
+/// The fullest and the emptiest relay that take listeners, when they differ by more than they may.
+fn uneven(fleet: &Fleet, rebalance: Rebalance, now: Instant) -> Option<(RelayId, RelayId)> {
+    let loads = fleet.iter().filter(|(_, _, standing, _)| {
+        let barrier = relay_barrier(standing, now);
+        barrier.is_none() && !standing.suspect
+    });
+    let mut loads: Vec<_> = loads
+        .map(|(id, _, standing, _)| (Load::of(standing), id))
+        .collect();
+    loads.sort();
+    let ((least, emptiest), (most, fullest)) = (*loads.first()?, *loads.last()?);
+    let difference = most.as_f64() - least.as_f64();
+    let allowed = most.as_f64() * f64::from(rebalance.difference_percent) / 100.0;
+    // One listener more or less is no difference, whatever the part.
+    let one = 1.0 / f64::from(least.weight()) + 1.0 / f64::from(most.weight());
+    (difference > allowed.max(one)).then_some((fullest, emptiest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Polled;
+    use crate::fleet::tests::{relays, report, rules};
+
+    fn fleet_with(listeners: &[u32], now: Instant) -> Fleet {
+        let names = ["a", "b", "c"];
+        let mut fleet = Fleet::new(relays(names.get(..listeners.len()).unwrap()), rules());
+        for (id, count) in (0..).map(RelayId).zip(listeners) {
+            let outcome = report(&[("/live.mp3", *count)]);
+            let polled = Polled {
+                began: now,
+                outcome,
+            };
+            fleet.apply(id, polled, now);
+        }
+        fleet
+    }
+
+    #[test]
+    fn a_drain_is_spread_over_its_time_and_leaves_nobody() {
+        let mut left = 100;
+        let mut asked = Vec::new();
+        for step in 0..20 {
+            let time = Duration::from_secs(5).saturating_sub(STEP * step);
+            let now = share(left, time);
+            left -= now;
+            asked.push(now);
+        }
+        assert_eq!(left, 0);
+        assert!(asked.iter().all(|now| *now <= 6), "{asked:?}");
+        assert_eq!(share(7, Duration::ZERO), 7);
+        assert_eq!(share(0, Duration::from_secs(9)), 0);
+    }
+
+    #[test]
+    fn listeners_move_only_where_relays_differ_by_more_than_they_may() {
+        let now = Instant::now();
+        let rebalance = Rebalance {
+            listeners_per_second: 1,
+            difference_percent: 20,
+        };
+        let uneven = |listeners: &[u32]| uneven(&fleet_with(listeners, now), rebalance, now);
+        assert_eq!(uneven(&[100, 90]), None);
+        assert_eq!(uneven(&[100, 70]), Some((RelayId(0), RelayId(1))));
+        assert_eq!(uneven(&[0, 9, 30]), Some((RelayId(2), RelayId(0))));
+        assert_eq!(uneven(&[2, 0]), None, "one more or less");
+        assert_eq!(uneven(&[3, 0]), Some((RelayId(0), RelayId(1))));
+        assert_eq!(uneven(&[50]), None);
+        let mut drained = fleet_with(&[100, 10], now);
+        drained.set_admin_state(RelayId(1), AdminState::Drain);
+        assert_eq!(super::uneven(&drained, rebalance, now), None);
+    }
+}
