@@ -196,7 +196,11 @@ fn backends(
     book: &AddressBook,
 ) -> Result<RelayBackends, StartError> {
     let discovery = RelayDiscovery::new(relays.to_vec(), book.clone());
-    let poller = Poller::new(config.poll.timeout, book.clone())?;
+    let poller = Poller::new(
+        config.poll.timeout,
+        book.clone(),
+        config.upstream.ca_file.as_deref(),
+    )?;
     let targets = config.relays.iter().map(target).collect();
     let check = RelayCheck::new(fleet.clone(), poller, targets, config.poll.interval);
     let select = SelectConfig {

@@ -13,7 +13,8 @@ use super::relay::{self, Entry};
 use super::section::{Read, Section};
 use super::value::{self, Given};
 use super::{
-    Admin, Bind, Config, Discovery, Log, Mode, Mount, Poll, Redirect, Select, address, settings,
+    Admin, Bind, Config, Discovery, ListenerRule, Log, Mode, Mount, Poll, Redirect, Select, Stream,
+    Token, Upstream, address, carried, settings,
 };
 use crate::fleet::Origin;
 
@@ -37,6 +38,9 @@ pub(super) struct Draft {
     redirect: Redirect,
     discovery: Discovery,
     log: Log,
+    stream: Stream,
+    upstream: Upstream,
+    rules: Vec<Option<ListenerRule>>,
     pub(super) relays: Vec<Option<Entry>>,
     pub(super) mounts: Vec<Option<(String, Mount, Spot)>>,
 }
@@ -46,12 +50,16 @@ pub(super) struct Draft {
 pub(super) struct AdminDraft {
     pub(super) bind: Option<SocketAddr>,
     pub(super) at: Option<Spot>,
+    token: Option<Token>,
 }
 
 /// Reads the root of the file.
 pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
     root.forbid("tls", "no [tls] (not available in this version)", "one");
+    let rules = flat(root.tables("rule", carried::rule));
+    carried::count_rules(root, rules.len());
     Draft {
+        rules,
         mode: root.scalar("mode", settings::mode).or(Mode::Redirect),
         threads: root.scalar("threads", settings::threads).value(),
         public_url: root.scalar("public_url", address::origin).value(),
@@ -62,6 +70,8 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         redirect: root.section("redirect", settings::redirect),
         discovery: root.section("discovery", settings::discovery),
         log: root.section("log", settings::log),
+        stream: root.section("stream", carried::stream),
+        upstream: root.section("upstream", carried::upstream),
         binds: flat(root.tables("bind", bind)),
         relays: flat(root.tables("relay", relay::read)),
         mounts: flat(root.tables("mount", mount)),
@@ -85,7 +95,8 @@ fn admin(section: &mut Section<'_, '_>) -> AdminDraft {
         Read::Refused => (None, None),
         Read::Absent => (Some(loopback(DEFAULT_ADMIN_PORT)), None),
     };
-    AdminDraft { bind, at }
+    let token = carried::token(section);
+    AdminDraft { bind, at, token }
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -202,7 +213,7 @@ impl Draft {
                 .collect(),
             admin: Admin {
                 bind: self.admin.bind,
-                token: None,
+                token: self.admin.token,
             },
             poll: self.poll,
             select: self.select,
@@ -211,9 +222,9 @@ impl Draft {
             log: self.log,
             relays: relays.map(|entry| entry.config).collect(),
             mounts: mounts.map(|(path, mount, _)| (path, mount)).collect(),
-            listener_rules: Vec::new(),
-            stream: settings::default_stream(),
-            upstream: super::Upstream::default(),
+            listener_rules: self.rules.into_iter().flatten().collect(),
+            stream: self.stream,
+            upstream: self.upstream,
         }
     }
 }

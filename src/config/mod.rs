@@ -6,6 +6,7 @@
 //! (typed, with places) and `validate` (the whole).
 
 mod address;
+mod carried;
 mod credentials;
 mod draft;
 mod drop_in;
@@ -279,5 +280,5 @@ pub struct Rebalance {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upstream {
     /// A file (PEM) of the authorities whose certificates are believed, instead of the public ones.
-    pub ca_file: Option<String>,
+    pub ca_file: Option<std::path::PathBuf>,
 }

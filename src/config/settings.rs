@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::error::{Fault, Spot};
 use super::section::{Read, Section};
 use super::value::{self, Given, shown};
-use super::{Discovery, Log, Mode, Policy, Poll, Redirect, Select};
+use super::{Discovery, Log, Mode, Policy, Poll, Redirect, Select, WithoutHttps};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -42,12 +42,12 @@ const DEFAULT_REFRESH: Duration = seconds(30);
 /// It keeps the method, and is the Python project's.
 const DEFAULT_STATUS: u16 = 307;
 
-/// Reads how listeners are served; `proxy` and `shared` are names of later versions.
+/// Reads how listeners are served; `shared` is a name of a later version.
 pub(super) fn mode(given: &Given<'_>) -> Result<Mode, Fault> {
     match given.text() {
         Some("redirect") => Ok(Mode::Redirect),
         Some("proxy") => Ok(Mode::Proxy),
-        _ => Err(given.instead_of("\"redirect\" (the only mode of this version)")),
+        _ => Err(given.instead_of("one of \"redirect\", \"proxy\"")),
     }
 }
 
@@ -136,25 +136,14 @@ pub(super) fn redirect(section: &mut Section<'_, '_>) -> Redirect {
         let status = status.and_then(|status| u16::try_from(status).ok());
         status.ok_or_else(|| given.instead_of("302, 303 or 307"))
     });
+    let ways = [
+        ("proxy", WithoutHttps::Proxy),
+        ("refuse", WithoutHttps::Refuse),
+    ];
+    let without_https = section.scalar("without_https", |given| value::word(given, &ways));
     Redirect {
         status: status.or(DEFAULT_STATUS),
-        without_https: super::WithoutHttps::Proxy,
-    }
-}
-
-/// `[stream]` where nobody said anything.
-pub(super) fn default_stream() -> super::Stream {
-    super::Stream {
-        connect_timeout: seconds(2),
-        answer_timeout: seconds(5),
-        stall_timeout: None,
-        hold: seconds(30),
-        slow_listener_timeout: seconds(30),
-        drain_time: seconds(30),
-        rebalance: super::Rebalance {
-            listeners_per_second: 0,
-            difference_percent: 20,
-        },
+        without_https: without_https.or(WithoutHttps::Proxy),
     }
 }
 

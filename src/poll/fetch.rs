@@ -5,17 +5,18 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use reqwest::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, USER_AGENT};
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 
-use super::Target;
 use super::answer::Answer;
 use super::dialect::Dialect;
 use super::overhear::overhear;
 use super::resolve::{BookResolver, NotInBook};
+use super::{PollerError, Target};
 use crate::discovery::AddressBook;
 
 /// `/admin/stats` takes 205 bytes a mount and more; 1 MiB holds some thousands and is nothing to keep in memory.
@@ -59,17 +60,24 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     /// A client without redirects, proxies, retries and kept connections.
-    pub(super) fn new(book: AddressBook) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(book: AddressBook, ca: Option<&Path>) -> Result<Self, PollerError> {
         // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
         pingora::tls::install_default_crypto_provider();
-        let client = Client::builder()
+        let mut builder = Client::builder();
+        if let Some(file) = ca {
+            let pem = std::fs::read(file).map_err(PollerError::Authorities)?;
+            let authorities = Certificate::from_pem_bundle(&pem).map_err(PollerError::Client)?;
+            builder = builder.tls_certs_only(authorities);
+        }
+        let client = builder
             // SECURITY: a relay must not send the poller elsewhere, least of all to a cloud's metadata address.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
             .dns_resolver(BookResolver(book.clone()))
-            .build()?;
+            .build()
+            .map_err(PollerError::Client)?;
         Ok(Self { client, book })
     }
 

@@ -21,6 +21,7 @@ mod status_json;
 mod tests;
 mod text;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub use check::{RelayCheck, pulse};
@@ -75,10 +76,16 @@ pub struct Target {
 
 /// The poller could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot set up the HTTP client that polls relays (is the package ca-certificates installed?): {0:?}"
-)]
-pub struct PollerError(#[source] reqwest::Error);
+pub enum PollerError {
+    /// The HTTP client cannot be made, which is a matter of the machine's certificates.
+    #[error(
+        "cannot set up the HTTP client that polls relays (is the package ca-certificates installed?): {0:?}"
+    )]
+    Client(#[source] reqwest::Error),
+    /// The file of the relays' authorities cannot be read.
+    #[error("cannot read the certificates of upstream.ca_file: {0}")]
+    Authorities(#[source] std::io::Error),
+}
 
 /// Polls relays, any number at the same time, and remembers which status page each has.
 #[derive(Debug)]
@@ -89,13 +96,18 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller whose every poll ends within `timeout`, and that finds relays through `book`.
+    /// A poller whose every poll ends within `timeout`, and that finds relays through `book`; those on https must have
+    /// certificates of the authorities in the file `ca`, or else of the public ones.
     ///
     /// # Errors
-    /// When the HTTP client cannot be built, which is a matter of the machine's certificate store.
-    pub fn new(timeout: Duration, book: AddressBook) -> Result<Self, PollerError> {
+    /// When the HTTP client cannot be built, which is a matter of certificates.
+    pub fn new(
+        timeout: Duration,
+        book: AddressBook,
+        ca: Option<&Path>,
+    ) -> Result<Self, PollerError> {
         Ok(Self {
-            fetcher: Fetcher::new(book).map_err(PollerError)?,
+            fetcher: Fetcher::new(book, ca)?,
             known: Known::default(),
             timeout,
         })

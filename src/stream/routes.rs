@@ -39,7 +39,8 @@ impl Routes {
     /// PINGORA: (0.9.1) a bad file of authorities panics here: it must have been read before.
     pub fn new(config: &Config, book: AddressBook) -> Self {
         let mut options = ConnectorOptions::new(0);
-        options.ca_file = config.upstream.ca_file.clone();
+        let file = config.upstream.ca_file.as_deref();
+        options.ca_file = file.map(|file| file.to_string_lossy().into_owned());
         let basic = |credentials: &Credentials| {
             let password = credentials.password.expose_secret();
             STANDARD

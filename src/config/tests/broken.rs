@@ -50,6 +50,11 @@ fn every_broken_setting_is_told_with_its_line() {
 }
 
 #[test]
+fn every_broken_setting_of_carried_streams_is_told_with_its_line() {
+    assert_cases(include_str!("broken/carried.txt"), 23, &[RELAY]);
+}
+
+#[test]
 fn broken_toml_is_told_with_its_line_and_says_nothing_of_relays() {
     assert_cases(include_str!("broken/syntax.txt"), 11, &[]);
 }

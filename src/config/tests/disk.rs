@@ -196,3 +196,30 @@ fn a_secret_that_is_exposed_or_not_there_is_refused_without_a_word_of_it() {
         ]
     );
 }
+
+#[test]
+fn a_token_is_read_from_its_file_and_a_weak_one_is_refused_unseen() {
+    let folder = Folder::new();
+    let toml = "[admin]\ntoken_file = \"token\"\n[[relay]]\nurl = \"http://a\"";
+    let file = folder.write("a.toml", toml, 0o644);
+    folder.write("token", "0123456789abcdef\n", 0o600);
+    let admin = loaded(&file).unwrap().config.admin;
+    assert_eq!(
+        admin.token.as_ref().unwrap().0.expose_secret(),
+        "0123456789abcdef"
+    );
+    assert!(!format!("{admin:?}").contains("0123456789abcdef"));
+    for weak in ["short", "0123456789 abcdef", "0123456789abcde\u{e9}"] {
+        folder.write("token", weak, 0o600);
+        assert_eq!(
+            folder.problems_of(&file),
+            [
+                "a.toml:2: admin.token_file: expected a token of at least 16 printable ASCII characters without spaces, \
+              found another one in the file"
+            ]
+        );
+    }
+    folder.write("token", "0123456789abcdef\n", 0o644);
+    let problems = folder.problems_of(&file);
+    assert!(problems[0].contains("admin.token_file"), "{problems:?}");
+}

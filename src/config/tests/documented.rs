@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{Loaded, Sources, load};
+use super::super::{Loaded, Sources, Stream, load};
 use super::{good, lines, read};
 
 const FILE: &str = "conf/icecast-balancer.toml";
@@ -56,6 +56,13 @@ fn it_loads_with_every_optional_line_and_those_are_the_defaults() {
     assert_eq!(shown.redirect, silent.redirect);
     assert_eq!(shown.discovery, silent.discovery);
     assert_eq!(shown.log, silent.log);
+    assert_eq!(shown.upstream, silent.upstream);
+    let stall_timeout = None;
+    let shown_stream = Stream {
+        stall_timeout,
+        ..shown.stream
+    };
+    assert_eq!(shown_stream, silent.stream);
     let (shown, silent) = (&shown.relays[0], &silent.relays[0]);
     assert_eq!(
         (&shown.relay.name, &shown.relay.url),
@@ -76,10 +83,11 @@ fn what_has_no_default_is_shown_as_an_example() {
     assert!(config.relays[0].relay.capacity_listeners.is_some());
     assert!(!config.relays[0].relay.mounts.is_empty());
     assert!(config.mounts["/live.mp3"].capacity_listeners.is_some());
+    assert!(config.stream.stall_timeout.is_some() && config.listener_rules.len() == 1);
     let examples = text().matches("(Example.)").count();
     assert_eq!(
-        examples, 6,
-        "threads, public_url, capacity, mounts, [[mount]], its capacity"
+        examples, 8,
+        "threads, public_url, stall_timeout, capacity, mounts, [[mount]], its capacity, [[rule]]"
     );
 }
 
@@ -124,6 +132,9 @@ fn it_names_every_key() {
         "[redirect]",
         "[discovery]",
         "[log]",
+        "[stream]",
+        "[upstream]",
+        "[[rule]]",
         "[[bind]]",
         "[[relay]]",
         "[[mount]]",

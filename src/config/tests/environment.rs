@@ -198,6 +198,15 @@ fn every_scalar_of_a_section_has_its_variable() {
         ("BALANCER__SELECT__POLICY", "power-of-two"),
         ("BALANCER__SELECT__SLOW_START", "0s"),
         ("BALANCER__REDIRECT__STATUS", "302"),
+        ("BALANCER__REDIRECT__WITHOUT_HTTPS", "refuse"),
+        ("BALANCER__STREAM__CONNECT_TIMEOUT", "1s"),
+        ("BALANCER__STREAM__ANSWER_TIMEOUT", "2s"),
+        ("BALANCER__STREAM__STALL_TIMEOUT", "3s"),
+        ("BALANCER__STREAM__HOLD", "4s"),
+        ("BALANCER__STREAM__SLOW_LISTENER_TIMEOUT", "5s"),
+        ("BALANCER__STREAM__DRAIN_TIME", "6s"),
+        ("BALANCER__STREAM__REBALANCE", "7"),
+        ("BALANCER__STREAM__REBALANCE_DIFFERENCE", "8"),
         ("BALANCER__DISCOVERY__REFRESH", "1m"),
         ("BALANCER__LOG__LEVEL", "off"),
     ];
@@ -209,8 +218,14 @@ fn every_scalar_of_a_section_has_its_variable() {
     assert_eq!(
         told,
         "Poll { interval: 10s, timeout: 3s, fall: 4, rise: 5, stale_after: 60s } \
-         Select { policy: PowerOfTwo, slow_start: 0ns } Redirect { status: 302 } \
+         Select { policy: PowerOfTwo, slow_start: 0ns } Redirect { status: 302, without_https: Refuse } \
          Discovery { refresh: 60s } Log { level: Off }"
+    );
+    assert_eq!(
+        format!("{:?}", config.stream),
+        "Stream { connect_timeout: 1s, answer_timeout: 2s, stall_timeout: Some(3s), hold: 4s, \
+         slow_listener_timeout: 5s, drain_time: 6s, \
+         rebalance: Rebalance { listeners_per_second: 7, difference_percent: 8 } }"
     );
     assert_eq!((config.threads, config.admin.bind), (Some(3), None));
     let networks: Vec<_> = config

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Bind, Mount, Policy, Stats};
+use super::super::{Bind, Mode, Mount, Policy, Stats};
 use super::good;
 
 #[test]
@@ -17,9 +17,17 @@ fn one_relay_is_enough_and_everything_else_has_its_default() {
     assert_eq!(
         told,
         "Poll { interval: 5s, timeout: 2s, fall: 2, rise: 1, stale_after: 30s } \
-         Select { policy: LeastListeners, slow_start: 30s } Redirect { status: 307 } \
-         Discovery { refresh: 30s } Log { level: Info } Admin { bind: Some(127.0.0.1:8081) }"
+         Select { policy: LeastListeners, slow_start: 30s } Redirect { status: 307, without_https: Proxy } \
+         Discovery { refresh: 30s } Log { level: Info } Admin { bind: Some(127.0.0.1:8081), token: None }"
     );
+    assert_eq!(
+        format!("{:?} {:?}", config.stream, config.upstream),
+        "Stream { connect_timeout: 2s, answer_timeout: 5s, stall_timeout: None, hold: 30s, \
+         slow_listener_timeout: 30s, drain_time: 30s, \
+         rebalance: Rebalance { listeners_per_second: 0, difference_percent: 20 } } \
+         Upstream { ca_file: None }"
+    );
+    assert!(config.listener_rules.is_empty());
     assert_eq!(config.binds, [Bind::Tcp("0.0.0.0:8080".parse().unwrap())]);
     assert_eq!((config.threads, config.public_url), (None, None));
     let trusted: Vec<_> = config
@@ -76,9 +84,15 @@ fn every_key_is_read() {
         mounts = { "/live.mp3" = "/a b.mp3", "/other.ogg" = "/o" }
         [[mount]]
         path = "/live.mp3"
-        mode = "redirect"
+        mode = "proxy"
         capacity = 5000
         hidden = true
+        [[rule]]
+        user_agent = "^sonos"
+        mode = "proxy"
+        [[rule]]
+        user_agent = "linux UPnP"
+        mode = "redirect"
     "#;
     let config = good(toml, &[]).config;
     let binds: Vec<_> = config.binds.iter().map(ToString::to_string).collect();
@@ -95,9 +109,18 @@ fn every_key_is_read() {
     let mount = Mount {
         capacity_listeners: Some(5000),
         hidden: true,
-        mode: None,
+        mode: Some(Mode::Proxy),
     };
     assert_eq!(config.mounts.get("/live.mp3"), Some(&mount));
+    let rules = config.listener_rules.iter();
+    let rules: Vec<_> = rules
+        .map(|rule| (rule.user_agent.as_str(), rule.mode))
+        .collect();
+    assert_eq!(
+        rules,
+        [("^sonos", Mode::Proxy), ("linux UPnP", Mode::Redirect)]
+    );
+    assert!(config.listener_rules[0].user_agent.is_match(b"Sonos/1"));
 }
 
 #[test]

@@ -62,7 +62,7 @@ async fn only_the_admin_page_gets_the_password_and_no_debug_print_shows_it() {
 async fn names_are_looked_up_in_the_book_only() {
     let server = Server::always(Reply::page(one_source())).await;
     let book = AddressBook::default();
-    let poller = Poller::new(LONG, book.clone()).unwrap();
+    let poller = Poller::new(LONG, book.clone(), None).unwrap();
     let mut target = target(&server, Stats::StatusJson);
     // The system's resolver knows this name.
     target.url.host = "localhost".to_owned();

@@ -13,7 +13,7 @@ use crate::fleet::{Origin, PollOutcome, Scheme};
 pub const LONG: Duration = Duration::from_secs(20);
 
 pub fn poller(timeout: Duration) -> Poller {
-    Poller::new(timeout, AddressBook::default()).unwrap()
+    Poller::new(timeout, AddressBook::default(), None).unwrap()
 }
 
 pub fn target(server: &Server, stats: Stats) -> Target {
