@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::AdminPages;
-use crate::config::{self, Bind, Config, RelayConfig};
+use crate::config::{self, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{Desk, Door, Express, Frame, Gate, Modes, Parts, Tally};
@@ -83,9 +83,10 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         rebalance: config.stream.rebalance,
     };
     server.add_service(background_service("mover", mover));
+    let streams = studio.streams.clone();
     server.add_service(front(&server.configuration, &config, parts, studio));
     if let Some(bind) = config.admin.bind {
-        let pages = AdminPages::new(fleet, tally).guarded_by(config.admin.token.clone());
+        let pages = AdminPages::new(fleet, tally, streams).guarded_by(config.admin.token.clone());
         server.add_service(admin(bind, pages));
     }
     server.add_service(balancer);
@@ -105,8 +106,12 @@ fn announce(config: &Config) {
         .iter()
         .map(|r| r.relay.name.as_str())
         .collect();
+    let does = match config.mode {
+        Mode::Redirect => "redirecting to",
+        Mode::Proxy => "carrying the streams of",
+    };
     info!(
-        "icecast-balancer {} on {}: redirecting to {}",
+        "icecast-balancer {} on {}: {does} {}",
         env!("CARGO_PKG_VERSION"),
         binds.join(", "),
         names.join(", ")

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
 use crate::front::Tally;
 use crate::select::relay_barrier;
+use crate::stream::Streams;
 
 /// What a scrape reads.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Source {
     pub fleet: SharedFleet,
     /// The front door's counters.
     pub tally: Arc<Tally>,
+    /// The streams that are carried.
+    pub streams: Arc<Streams>,
 }
 
 /// The metrics of this process.
@@ -106,7 +109,8 @@ impl Collector for Source {
         encode_barriers(&fleet, &mut encoder)?;
         let relays: Vec<Arc<Relay>> = fleet.relays().to_vec();
         drop(fleet);
-        self.encode_tally(&relays, &mut encoder)
+        self.encode_tally(&relays, &mut encoder)?;
+        self.encode_streams(&relays, &mut encoder)
     }
 }
 
@@ -145,5 +149,32 @@ impl Source {
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+
+    fn encode_streams(
+        &self,
+        relays: &[Arc<Relay>],
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), fmt::Error> {
+        let help = "Listeners whose stream is carried from the relay";
+        let mut family = encoder.encode_descriptor("streams", help, None, MetricType::Gauge)?;
+        for (relay, count) in relays.iter().zip(self.streams.counts(relays.len())) {
+            let labels = [("relay", relay.name.as_str())];
+            ConstGauge::new(i64::from(count)).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Seams between two relays in carried streams, by how well they fit";
+        let mut family = encoder.encode_descriptor("seams", help, None, MetricType::Counter)?;
+        for (seam, count) in self.streams.seams() {
+            let labels = [("seam", seam.as_str())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Carried streams that ended because no relay could take over";
+        let family = encoder.encode_descriptor("streams_lost", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.streams.lost()).encode(family)?;
+        let help = "Audio taken from relays for streams that ended";
+        let unit = prometheus_client::registry::Unit::Bytes;
+        let family =
+            encoder.encode_descriptor("streams_audio", help, Some(&unit), MetricType::Counter)?;
+        ConstCounter::new(self.streams.bytes()).encode(family)
     }
 }

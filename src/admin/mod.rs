@@ -26,6 +26,7 @@ use pingora::protocols::http::ServerSession;
 use crate::config::Token;
 use crate::fleet::SharedFleet;
 use crate::front::Tally;
+use crate::stream::Streams;
 use answer::Answer;
 use control::Order;
 use guard::{Denial, Guard};
@@ -39,6 +40,7 @@ const MAP: &str =
 #[derive(Debug)]
 pub struct AdminPages {
     fleet: SharedFleet,
+    streams: Arc<Streams>,
     metrics: Metrics,
     guard: Guard,
 }
@@ -47,14 +49,17 @@ pub struct AdminPages {
 type Page = fn(&AdminPages) -> Answer;
 
 impl AdminPages {
-    /// Pages about this fleet and what the front door answered. Without a token nothing can be changed over them.
-    pub fn new(fleet: SharedFleet, tally: Arc<Tally>) -> Self {
+    /// Pages about this fleet, what the front door answered and the streams that are carried. Without a token nothing can
+    /// be changed over them.
+    pub fn new(fleet: SharedFleet, tally: Arc<Tally>, streams: Arc<Streams>) -> Self {
         let metrics = Metrics::new(Source {
             fleet: fleet.clone(),
             tally,
+            streams: streams.clone(),
         });
         Self {
             fleet,
+            streams,
             metrics,
             guard: Guard::new(None),
         }
@@ -118,7 +123,10 @@ impl AdminPages {
     }
 
     fn status(&self) -> Answer {
-        let status = FleetStatus::of(&self.fleet.lock(), Instant::now());
+        let fleet = self.fleet.lock();
+        let streams = self.streams.counts(fleet.relays().len());
+        let status = FleetStatus::of(&fleet, &streams, Instant::now());
+        drop(fleet);
         Answer::json(&status)
     }
 

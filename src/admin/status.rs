@@ -36,6 +36,10 @@ pub struct RelayStatus {
     suspect: bool,
     listeners: u32,
     pending: u32,
+    /// Listeners that left since the last report.
+    departed: u32,
+    /// Listeners whose stream the balancer carries from it.
+    streams: u32,
     load: f64,
     weight: u32,
     capacity: Option<u32>,
@@ -70,9 +74,12 @@ pub struct CarrierStatus {
 }
 
 impl FleetStatus {
-    /// The fleet as it is at `now`.
-    pub fn of(fleet: &Fleet, now: Instant) -> Self {
-        let relays = fleet.iter().map(|part| RelayStatus::of(part, now));
+    /// The fleet as it is at `now`; `streams` is how many are carried from each relay.
+    pub fn of(fleet: &Fleet, streams: &[u32], now: Instant) -> Self {
+        let carried = |id: RelayId| streams.get(id.index()).copied().unwrap_or_default();
+        let relays = fleet
+            .iter()
+            .map(|part| RelayStatus::of(part, carried(part.0), now));
         let mut paths: Vec<_> = fleet.mounts().paths().collect();
         paths.sort_unstable();
         Self {
@@ -90,6 +97,7 @@ impl FleetStatus {
 impl RelayStatus {
     fn of(
         (_, relay, standing, record): (RelayId, &Relay, &Standing, &Record),
+        streams: u32,
         now: Instant,
     ) -> Self {
         let age = |at: Instant| now.saturating_duration_since(at);
@@ -105,6 +113,8 @@ impl RelayStatus {
             suspect: standing.suspect,
             listeners: standing.listeners,
             pending: standing.pending_listeners,
+            departed: standing.departed_listeners,
+            streams,
             load: Load::of(standing).as_f64(),
             weight: standing.weight,
             capacity: standing.capacity_listeners,
@@ -154,7 +164,7 @@ impl CarrierStatus {
                 MountKind::Idle => "idle",
             },
             listeners: carrier.listeners,
-            pending: carrier.pending.listeners(),
+            pending: carrier.flow.pending(),
             capacity: carrier.capacity_listeners,
             missing: carrier.missing_since.is_some(),
             ineligible: bar.map(Ineligible::as_str),

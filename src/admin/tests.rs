@@ -34,7 +34,11 @@ impl Story {
         fleet.apply(RelayId(1), Polled { began, outcome }, now);
         fleet.raise_pending(RelayId(1), "/live.mp3", now);
         let token = token.map(|text| Token(SecretString::from(text)));
-        let pages = AdminPages::new(SharedFleet::new(fleet), Arc::new(Tally::new(3)));
+        let pages = AdminPages::new(
+            SharedFleet::new(fleet),
+            Arc::new(Tally::new(3)),
+            Arc::default(),
+        );
         let pages = pages.guarded_by(token);
         Self { pages, now }
     }

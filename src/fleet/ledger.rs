@@ -2,47 +2,32 @@
 
 use std::time::Instant;
 
-use super::{Carrier, Fleet, Pending, RelayId};
+use super::flow::Flow;
+use super::{Fleet, RelayId};
 
 impl Fleet {
     /// Notes that a listener was sent to this mount of this relay at `now`.
     pub fn raise_pending(&mut self, id: RelayId, mount: &str, now: Instant) {
-        self.change_pending(
-            id,
-            mount,
-            |pending| pending.raise(now),
-            |carrier| carrier.raise_pending(now),
-        );
+        self.change_flow(id, mount, |flow| flow.send(now));
+        if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
+            carrier.note_wake(now);
+        }
     }
 
     /// Takes back the latest placement: the listener was not sent after all.
     pub fn withdraw_pending(&mut self, id: RelayId, mount: &str) {
-        self.change_pending(id, mount, Pending::withdraw, |carrier| {
-            carrier.pending.withdraw()
-        });
+        self.change_flow(id, mount, Flow::withdraw);
     }
 
-    /// Notes that a listener whom we sent at `raised` left, or never came: known exactly where we carry the stream.
-    ///
-    /// Until a report can show it, one listener less counts; a placement that no report showed is taken back.
-    pub fn note_departure(&mut self, id: RelayId, mount: &str, raised: Instant, now: Instant) {
-        let leave = |pending: &mut Pending, departed: &mut Pending| {
-            if !pending.withdraw_of(raised) {
-                departed.raise(now);
-            }
-        };
-        let place = id.index();
-        let (Some(record), Some(standing)) =
-            (self.records.get_mut(place), self.standings.get_mut(place))
-        else {
-            return;
-        };
-        leave(&mut record.pending, &mut record.departed);
-        standing.pending_listeners = record.pending.listeners();
-        standing.departed_listeners = record.departed.listeners();
-        if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
-            leave(&mut carrier.pending, &mut carrier.departed);
-        }
+    /// Notes that the listener whom we sent just before `sent` is served from `now` on: known where we carry the stream.
+    pub fn note_arrival(&mut self, id: RelayId, mount: &str, sent: Instant, now: Instant) {
+        self.change_flow(id, mount, |flow| flow.arrive(sent, now));
+    }
+
+    /// Notes that a listener left, or never came, whom we sent or saw arrive just before `noted`: known exactly where we
+    /// carry the stream. Until a report can show it, one listener less counts.
+    pub fn note_departure(&mut self, id: RelayId, mount: &str, noted: Instant, now: Instant) {
+        self.change_flow(id, mount, |flow| flow.depart(noted, now));
     }
 
     /// Notes that a relay failed somebody: until its next good poll it is chosen only when no other can be.
@@ -52,23 +37,18 @@ impl Fleet {
         }
     }
 
-    fn change_pending(
-        &mut self,
-        id: RelayId,
-        mount: &str,
-        change: impl FnOnce(&mut Pending),
-        change_carrier: impl FnOnce(&mut Carrier),
-    ) {
+    fn change_flow(&mut self, id: RelayId, mount: &str, change: impl Fn(&mut Flow)) {
         let place = id.index();
         let (Some(record), Some(standing)) =
             (self.records.get_mut(place), self.standings.get_mut(place))
         else {
             return;
         };
-        change(&mut record.pending);
-        standing.pending_listeners = record.pending.listeners();
+        change(&mut record.flow);
+        standing.pending_listeners = record.flow.pending();
+        standing.departed_listeners = record.flow.departed();
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
-            change_carrier(carrier);
+            change(&mut carrier.flow);
         }
     }
 }
@@ -117,6 +97,23 @@ mod tests {
         assert_eq!(taken(&fleet), (0, false));
         fleet.apply(A, reported(1, second(9)), second(9));
         assert_eq!(taken(&fleet), (1, false), "somebody else");
+    }
+
+    #[test]
+    fn who_is_served_by_us_is_in_the_next_report_and_not_counted_beside_it() {
+        let start = Instant::now();
+        let millis = |n| start + Duration::from_millis(n);
+        let mut fleet = Fleet::new(relays(&["a"]), rules());
+        fleet.apply(A, reported(0, start), start);
+        fleet.raise_pending(A, MOUNT, millis(1_000));
+        fleet.note_arrival(A, MOUNT, millis(1_000), millis(1_200));
+        assert_eq!(taken(&fleet).0, 1);
+        fleet.apply(A, reported(0, millis(1_500)), millis(1_500));
+        assert_eq!(taken(&fleet).0, 1, "counts lag behind");
+        fleet.apply(A, reported(1, millis(1_600)), millis(1_600));
+        assert_eq!(taken(&fleet).0, 1);
+        fleet.note_departure(A, MOUNT, millis(1_200), millis(2_000));
+        assert_eq!(taken(&fleet).0, 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! and a snapshot to show. Pure: no I/O, no async, and time comes in as an argument.
 
 mod admin_state;
+mod flow;
 mod health;
 mod ledger;
 mod location;
@@ -20,10 +21,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use admin_state::AdminState;
+pub use flow::Flow;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
 pub use location::{push_location, push_target};
 pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
-pub use pending::{Pending, SETTLE};
+pub use pending::{Pending, SETTLE, STREAM_SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme, is_server_address};
 pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
 pub use shared::SharedFleet;
@@ -54,8 +56,7 @@ pub struct Fleet {
 #[derive(Debug, Default)]
 pub struct Record {
     health: HealthRecord,
-    pending: Pending,
-    departed: Pending,
+    flow: Flow,
     /// Polls that ended, good or bad.
     pub polls: u64,
     /// Polls that brought no report.
@@ -193,10 +194,9 @@ impl Fleet {
             .iter()
             .filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)));
         self.mounts.apply(id, listed, began, now);
-        record.pending.settle(began);
-        record.departed.settle(began);
-        standing.pending_listeners = record.pending.listeners();
-        standing.departed_listeners = record.departed.listeners();
+        record.flow.settle(began);
+        standing.pending_listeners = record.flow.pending();
+        standing.departed_listeners = record.flow.departed();
         standing.listeners = report.listeners;
         standing.refuses_clients = false;
         standing.fresh_until = Some(began + self.rules.stale_after);

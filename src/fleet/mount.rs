@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pending::Pending;
+use super::flow::Flow;
 use super::relay::RelayId;
 use super::report::{MountKind, MountReport};
 
@@ -32,10 +32,8 @@ pub struct Carrier {
     pub listeners: u32,
     /// The most listeners of this mount there; `None` means no limit.
     pub capacity_listeners: Option<u32>,
-    /// Listeners sent to this mount there that no report shows yet.
-    pub pending: Pending,
-    /// Listeners that left it there and that the last report still contains.
-    pub departed: Pending,
+    /// Who came to this mount there and left it since the last report.
+    pub flow: Flow,
     /// Since when reports lack it; `None` while it is listed.
     pub missing_since: Option<Instant>,
     /// When a listener was last sent to wake it, while no report has shown it awake since.
@@ -51,8 +49,7 @@ impl Carrier {
             kind: MountKind::Running,
             listeners: 0,
             capacity_listeners,
-            pending: Pending::default(),
-            departed: Pending::default(),
+            flow: Flow::default(),
             missing_since: None,
             woken_at: None,
             assumed: true,
@@ -61,14 +58,12 @@ impl Carrier {
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        let there = self.listeners.saturating_sub(self.departed.listeners());
-        let taken = there.saturating_add(self.pending.listeners());
+        let taken = self.flow.taken(self.listeners);
         self.capacity_listeners.is_some_and(|limit| taken >= limit)
     }
 
-    /// Notes one listener sent at `now`.
-    pub fn raise_pending(&mut self, now: Instant) {
-        self.pending.raise(now);
+    /// Notes that a listener was sent there at `now`, who wakes it if it sleeps.
+    pub fn note_wake(&mut self, now: Instant) {
         if self.kind == MountKind::Idle {
             self.woken_at = Some(now);
         }
@@ -204,8 +199,7 @@ impl MountTable {
             carrier.capacity_listeners = limit;
             carrier.missing_since = None;
             carrier.woken_at = carrier.woken_at.filter(|_| mount.kind == MountKind::Idle);
-            carrier.pending.settle(poll_began);
-            carrier.departed.settle(poll_began);
+            carrier.flow.settle(poll_began);
         }
         key
     }
@@ -219,8 +213,7 @@ impl MountTable {
             if carrier.relay != relay {
                 return true;
             }
-            carrier.pending.settle(poll_began);
-            carrier.departed.settle(poll_began);
+            carrier.flow.settle(poll_began);
             if !carrier.assumed {
                 carrier.missing_since.get_or_insert(now);
             }

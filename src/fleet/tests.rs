@@ -225,8 +225,8 @@ fn a_hidden_mount_is_carried_by_all_though_no_page_lists_it() {
     story.after(5.0).poll(A, report(&[]));
     assert_eq!(
         story.fleet.mounts().carriers("/secret.mp3")[0]
-            .pending
-            .listeners(),
+            .flow
+            .pending(),
         0
     );
 }

@@ -121,6 +121,8 @@ impl Attempt {
             };
             match opened {
                 Ok((link, head)) if scene.is_same_type(&head) => {
+                    let mut seat = seat;
+                    seat.note_arrival();
                     self.stage = Stage::Joining(Box::new(Joining::new(seat, link, scene)));
                 }
                 Ok(_) => return self.fail(seat, TurnedAway::OtherType),

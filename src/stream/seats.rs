@@ -46,7 +46,7 @@ impl Seats {
             id,
             relay,
             mount: mount.clone(),
-            taken_at: Instant::now(),
+            noted_at: Instant::now(),
         })
     }
 }
@@ -58,7 +58,8 @@ pub struct Seat {
     id: RelayId,
     relay: Arc<Relay>,
     mount: Arc<str>,
-    taken_at: Instant,
+    /// When the fleet was told of it last: that he was sent, or that he arrived.
+    noted_at: Instant,
 }
 
 impl Seat {
@@ -77,6 +78,14 @@ impl Seat {
         self.relay.own_path(&self.mount)
     }
 
+    /// Notes that the relay serves him.
+    pub fn note_arrival(&mut self) {
+        let now = Instant::now();
+        let mut fleet = self.fleet.lock();
+        fleet.note_arrival(self.id, &self.mount, self.noted_at, now);
+        self.noted_at = now;
+    }
+
     /// Notes that the relay failed this listener: others are sent there only when no other relay can take them, until
     /// its next poll tells how it is.
     pub fn note_trouble(&self) {
@@ -88,6 +97,6 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_departure(self.id, &self.mount, self.taken_at, now);
+        fleet.note_departure(self.id, &self.mount, self.noted_at, now);
     }
 }

@@ -14,6 +14,7 @@ pub struct Streams {
     next: AtomicU64,
     seams: [AtomicU64; Seam::ALL.len()],
     bytes: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Streams {
@@ -68,6 +69,11 @@ impl Streams {
     /// Bytes of the streams that ended.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many ended because no relay could take over.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Berth>>> {
@@ -142,6 +148,7 @@ impl Aboard {
     /// Notes that no relay could take the listener in time.
     pub fn note_given_up(&self) {
         self.berth.journey.given_up.store(true, Ordering::Relaxed);
+        self.streams.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
 

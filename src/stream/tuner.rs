@@ -74,7 +74,7 @@ impl Tuner {
         }
     }
 
-    async fn tune_in(&self, seat: Seat) -> Result<RelayStream, TurnedAway> {
+    async fn tune_in(&self, mut seat: Seat) -> Result<RelayStream, TurnedAway> {
         let studio = &self.studio;
         let opened = Link::open(&seat, &studio.routes, &self.request).await;
         let (link, head) = match opened {
@@ -92,6 +92,7 @@ impl Tuner {
                 return Err(why);
             }
         };
+        seat.note_arrival();
         let metaint = head.metaint_bytes.filter(|_| self.request.wants_metadata);
         let titles = metaint.map(IcyWriter::new).transpose()?;
         let outlet = Outlet::new(head.to_http(metaint), titles);

@@ -1,0 +1,78 @@
+//! Flow: who came and went since the last report, of the listeners of a relay or of one mount there.
+
+use std::time::Instant;
+
+use super::pending::{Pending, STREAM_SETTLE};
+
+/// Comings and goings that no report shows yet.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// Sent there: whether and when they arrive is not ours to see.
+    sent: Pending,
+    /// Arrived there, as we carry their streams.
+    arrived: Pending,
+    /// Left, and known to have left.
+    departed: Pending,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            sent: Pending::default(),
+            arrived: Pending::settling_after(STREAM_SETTLE),
+            departed: Pending::settling_after(STREAM_SETTLE),
+        }
+    }
+}
+
+impl Flow {
+    /// Listeners that came and that no report shows yet.
+    pub fn pending(&self) -> u32 {
+        self.sent
+            .listeners()
+            .saturating_add(self.arrived.listeners())
+    }
+
+    /// Listeners that left and that the last report still contains.
+    pub fn departed(&self) -> u32 {
+        self.departed.listeners()
+    }
+
+    /// Of `reported` listeners, how many there are by now.
+    pub fn taken(&self, reported: u32) -> u32 {
+        reported
+            .saturating_sub(self.departed())
+            .saturating_add(self.pending())
+    }
+
+    /// Notes one listener sent at `now`.
+    pub fn send(&mut self, now: Instant) {
+        self.sent.raise(now);
+    }
+
+    /// Takes back the latest one sent.
+    pub fn withdraw(&mut self) {
+        self.sent.withdraw();
+    }
+
+    /// Notes that the one sent just before `sent` arrived at `now`.
+    pub fn arrive(&mut self, sent: Instant, now: Instant) {
+        if self.sent.withdraw_of(sent) {
+            self.arrived.raise(now);
+        }
+    }
+
+    /// Notes that one left at `now` who had been noted last just before `noted`, as sent or as arrived.
+    pub fn depart(&mut self, noted: Instant, now: Instant) {
+        if !self.arrived.withdraw_of(noted) && !self.sent.withdraw_of(noted) {
+            self.departed.raise(now);
+        }
+    }
+
+    /// Clears what a report whose poll began at `poll_began` shows by now.
+    pub fn settle(&mut self, poll_began: Instant) {
+        for ledger in [&mut self.sent, &mut self.arrived, &mut self.departed] {
+            ledger.settle(poll_began);
+        }
+    }
+}
