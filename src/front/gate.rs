@@ -63,18 +63,45 @@ impl Gate {
         }
     }
 
-    /// Serves one request whose head is `visit.read[..length]`; `None` when the connection ends.
+    /// Answers requests by the express lane, the first of which has `head`, until one is for Pingora; `None` when the
+    /// connection ends before.
+    async fn attend(
+        &self,
+        mut stream: Stream,
+        visit: &mut Visit,
+        mut head: Result<Option<usize>, Refusal>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ServerSession> {
+        loop {
+            match self.serve(stream, visit, head, shutdown).await? {
+                Served::Answered(answered) => stream = answered,
+                Served::Entering(session) => return Some(*session),
+                Served::Refused(stream, refusal) => {
+                    self.desk.refused(refusal);
+                    dismiss(stream, refusal).await;
+                    return None;
+                }
+            }
+            head = next_head(&mut stream, &mut visit.read).await;
+        }
+    }
+
+    /// Serves one request whose head is as long as `head` says; `None` when the connection ends.
     async fn serve(
         &self,
         mut stream: Stream,
         visit: &mut Visit,
-        length: usize,
+        head: Result<Option<usize>, Refusal>,
         shutdown: &ShutdownWatch,
-    ) -> Result<Option<Stream>, (Stream, Refusal)> {
+    ) -> Option<Served> {
+        let length = match head {
+            Ok(length) => length?,
+            Err(refusal) => return Some(Served::Refused(stream, refusal)),
+        };
         let bytes = visit.read.get(..length).unwrap_or_default();
         let head = match inspect(bytes) {
             Ok(head) => head,
-            Err(refusal) => return Err((stream, refusal)),
+            Err(refusal) => return Some(Served::Refused(stream, refusal)),
         };
         let peer = || {
             let digest = stream.get_socket_digest()?;
@@ -84,18 +111,49 @@ impl Gate {
             let kept = head.keeps_alive && !*shutdown.borrow();
             visit.read.advance(length);
             let sent = send(&mut stream, visit.answer.as_bytes()).await;
-            return Ok((sent && kept).then_some(stream));
+            return (sent && kept).then_some(Served::Answered(stream));
         }
         let head = visit.read.split_to(length);
         let mut session = ServerSession::new_http1(stream);
         session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT.as_secs()));
         session.set_pipelined_prefix(head);
-        let reused = lease::with_deadline(
-            SERVE_DEADLINE,
-            self.proxy.process_new_http(session, shutdown),
-        );
-        Ok(reused.await.flatten().map(|reused| reused.consume().0))
+        Some(Served::Entering(Box::new(session)))
     }
+
+    /// Lets a request in by the door, and whatever comes after it on its connection.
+    async fn enter(
+        self: Arc<Self>,
+        mut session: ServerSession,
+        mut visit: Visit,
+        shutdown: ShutdownWatch,
+    ) {
+        loop {
+            let served = lease::with_deadline(
+                SERVE_DEADLINE,
+                self.proxy.process_new_http(session, &shutdown),
+            );
+            let Some(reused) = served.await.flatten() else {
+                return;
+            };
+            let (mut stream, _) = reused.consume();
+            let head = next_head(&mut stream, &mut visit.read).await;
+            let next = self.attend(stream, &mut visit, head, &shutdown).await;
+            match next {
+                Some(next) => session = next,
+                None => return,
+            }
+        }
+    }
+}
+
+/// What became of a request.
+enum Served {
+    /// Answered by the express lane; the connection may bring another.
+    Answered(Stream),
+    /// For Pingora.
+    Entering(Box<ServerSession>),
+    /// Not to be trusted; the connection must be closed.
+    Refused(Stream, Refusal),
 }
 
 /// What a connection keeps from one request to the next.
@@ -115,23 +173,11 @@ impl ServerApp for Gate {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let mut visit = Visit::default();
-        let mut head = first_head(&mut stream, &mut visit.read).await;
-        loop {
-            let outcome = match head {
-                Ok(Some(length)) => self.serve(stream, &mut visit, length, shutdown).await,
-                Ok(None) => return None,
-                Err(refusal) => Err((stream, refusal)),
-            };
-            match outcome {
-                Ok(next) => stream = next?,
-                Err((stream, refusal)) => {
-                    self.desk.refused(refusal);
-                    dismiss(stream, refusal).await;
-                    return None;
-                }
-            }
-            head = next_head(&mut stream, &mut visit.read).await;
-        }
+        let head = first_head(&mut stream, &mut visit.read).await;
+        let session = self.attend(stream, &mut visit, head, shutdown).await?;
+        // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that a stream would keep for hours.
+        tokio::spawn(self.clone().enter(session, visit, shutdown.clone()));
+        None
     }
 
     async fn cleanup(&self) {
@@ -224,7 +270,8 @@ async fn dismiss(mut stream: Stream, refusal: Refusal) {
 }
 
 async fn read_away(stream: &mut Stream) -> std::io::Result<()> {
-    let mut sink = [0; 4096];
+    // On the heap: an array would lie in the future of every connection.
+    let mut sink = vec![0; 4096];
     let mut left = LINGER_BYTES;
     while left > 0 {
         match stream.read(&mut sink).await? {

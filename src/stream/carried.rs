@@ -10,6 +10,9 @@ use super::splice::Tail;
 /// So many of the last bytes that occur twice in the tail mean silence, or whatever else repeats.
 const REPEAT_BYTES: usize = 32;
 
+/// Where they are looked for: two frames of silence at any usual bitrate.
+const LOOK_BACK_BYTES: usize = 2_500;
+
 /// What is kept of the audio before a silence: enough to be unique in a burst of anything else.
 const ANCHOR_BYTES: usize = 512;
 
@@ -73,17 +76,28 @@ pub struct Anchor {
 impl Plain {
     /// Notes what is sent.
     pub fn note(&mut self, audio: &[u8]) {
-        if let Some(anchor) = &mut self.anchor {
-            anchor.since_bytes += audio.len() as u64;
-        } else if repeats(audio) && self.tail.sent_bytes() > 0 {
-            self.anchor = Some(Anchor {
-                tail: end_of(&self.tail),
-                since_bytes: audio.len() as u64,
-            });
+        if audio.is_empty() {
+            return;
+        }
+        let repeats = self.repeats_with(audio);
+        match &mut self.anchor {
+            Some(anchor) if repeats => anchor.since_bytes += audio.len() as u64,
+            None if repeats && self.tail.sent_bytes() > 0 => {
+                self.anchor = Some(Anchor {
+                    tail: end_of(&self.tail),
+                    since_bytes: audio.len() as u64,
+                });
+            }
+            _ => self.anchor = None,
         }
         self.tail.push(audio);
-        if self.anchor.is_some() && !repeats(audio) {
-            self.anchor = None;
+    }
+
+    /// Whether the end of `audio`, or of what was sent with it where it is short, was there a short while before.
+    fn repeats_with(&self, audio: &[u8]) -> bool {
+        match audio.get(audio.len().saturating_sub(LOOK_BACK_BYTES)..) {
+            Some(end) if end.len() == LOOK_BACK_BYTES => repeats(end),
+            _ => repeats(&[&self.tail.bytes(), audio].concat()),
         }
     }
 
@@ -128,4 +142,42 @@ pub fn collected(carried: &mut Carried, audio: &[u8]) -> Bytes {
     let mut out = Vec::with_capacity(audio.len());
     carried.carry(audio, |piece| out.extend_from_slice(piece));
     out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Noise that never repeats, and silence as frames of 418 bytes.
+    fn noise(seed: u32, bytes: usize) -> Vec<u8> {
+        let words = (0..bytes as u32 / 4 + 1).map(|n| (seed + n).wrapping_mul(2_654_435_761));
+        let mut noise: Vec<u8> = words
+            .flat_map(|word| (word ^ (word >> 15)).to_be_bytes())
+            .collect();
+        noise.truncate(bytes);
+        noise
+    }
+
+    fn silence(bytes: usize) -> Vec<u8> {
+        let frame = [&[0xff, 0xfb, 0x90, 0x64][..], &[0; 414]].concat();
+        frame.into_iter().cycle().take(bytes).collect()
+    }
+
+    #[test]
+    fn in_a_silence_the_audio_before_it_is_remembered_however_small_the_pieces() {
+        let mut plain = Plain::default();
+        plain.note(&noise(1, 20_000));
+        assert!(plain.anchor().is_none());
+        let before = plain.tail().bytes();
+        let mut sent = 0;
+        for piece in [4_200, 0, 208, 1, 8_192, 32, 417] {
+            plain.note(&silence(piece));
+            sent += piece as u64;
+            let anchor = plain.anchor().unwrap();
+            assert_eq!(anchor.since_bytes, sent);
+            assert_eq!(anchor.tail.bytes(), &before[before.len() - ANCHOR_BYTES..]);
+        }
+        plain.note(&noise(9_000, 4_000));
+        assert!(plain.anchor().is_none());
+    }
 }

@@ -58,6 +58,7 @@ pub struct Link {
     /// Body bytes that came together with the head.
     early: BytesMut,
     icy: Option<IcyReader>,
+    metaint_bytes: Option<usize>,
     pace: Pace,
     watermark_bytes: usize,
     heard_at: Instant,
@@ -89,6 +90,7 @@ impl Link {
             stream,
             early,
             icy: head.metaint_bytes.map(IcyReader::new).transpose()?,
+            metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
             watermark_bytes: 1,
             heard_at: now,
@@ -99,6 +101,11 @@ impl Link {
     /// How fast it delivers.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Bytes of its audio between two metadata blocks; `None` when it has none.
+    pub fn metaint_bytes(&self) -> Option<usize> {
+        self.metaint_bytes
     }
 
     /// When the last bytes came.
@@ -151,6 +158,10 @@ impl Link {
             let read = room.len().min(self.early.len());
             self.early
                 .copy_to_slice(room.get_mut(..read).unwrap_or_default());
+            if self.early.is_empty() {
+                // Its memory is not needed for the hours to come.
+                self.early = BytesMut::new();
+            }
             read
         };
         self.heard_at = Instant::now();

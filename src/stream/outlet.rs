@@ -15,6 +15,8 @@ pub struct Outlet {
     titles: Option<IcyWriter>,
     /// The place in the current relay's audio of the next byte that is pushed.
     place: u64,
+    /// A title of before the joint, and where it is confirmed unless another comes until then.
+    hearsay: Option<(u64, Metadata)>,
 }
 
 impl Outlet {
@@ -24,6 +26,7 @@ impl Outlet {
             waiting: VecDeque::from([head.into()]),
             titles,
             place: 0,
+            hearsay: None,
         }
     }
 
@@ -37,9 +40,21 @@ impl Outlet {
         self.waiting.is_empty()
     }
 
-    /// Goes on at another place, of another relay's audio.
-    pub fn go_to(&mut self, place: u64) {
+    /// Goes on at `place` of another relay's audio, in the middle of what it announced `before` the `joint`.
+    ///
+    /// ICECAST: each connection has blocks at places of its own, every `metaint_bytes`. What was announced last before the
+    /// joint may be older than what the listener knows; the first block behind it tells, by a title or by saying nothing.
+    pub fn join(
+        &mut self,
+        place: u64,
+        joint: u64,
+        mut before: Vec<(u64, Metadata)>,
+        metaint_bytes: Option<usize>,
+    ) {
         self.place = place;
+        let interval = metaint_bytes.map_or(1, |bytes| bytes.max(1) as u64);
+        let next_block = joint.next_multiple_of(interval);
+        self.hearsay = before.pop().map(|(_, title)| (next_block, title));
     }
 
     /// Leaves out so much of the relay's audio.
@@ -53,6 +68,7 @@ impl Outlet {
     pub fn push(&mut self, audio: Bytes, titles: Vec<(u64, Metadata)>) {
         let start = self.place;
         self.place += audio.len() as u64;
+        let titles = self.with_hearsay(titles);
         let Some(writer) = &mut self.titles else {
             self.wait(audio);
             return;
@@ -70,6 +86,17 @@ impl Outlet {
         }
         writer.write(rest, |piece| out.extend_from_slice(piece));
         self.wait(out.into());
+    }
+
+    /// Puts the title of before the joint among those behind it once nothing contradicts it.
+    fn with_hearsay(&mut self, mut titles: Vec<(u64, Metadata)>) -> Vec<(u64, Metadata)> {
+        let told = titles.first().map(|(at, _)| *at);
+        match self.hearsay.take() {
+            Some((at, _)) if told.is_some_and(|told| told <= at) => {}
+            Some((at, title)) if at <= self.place => titles.insert(0, (at, title)),
+            undecided => self.hearsay = undecided,
+        }
+        titles
     }
 
     fn wait(&mut self, bytes: Bytes) {
@@ -97,5 +124,66 @@ impl Outlet {
             self.waiting = VecDeque::new();
         }
         room.filled().len() > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METAINT: usize = 100;
+
+    fn outlet() -> Outlet {
+        Outlet::new(Vec::new(), IcyWriter::new(METAINT).ok())
+    }
+
+    fn title(text: &str) -> Metadata {
+        Metadata::from_title(text)
+    }
+
+    fn audio(bytes: usize) -> Bytes {
+        vec![b'.'; bytes].into()
+    }
+
+    /// The titles that a listener reads in what waits.
+    fn told(outlet: &mut Outlet) -> Vec<String> {
+        let bytes: Vec<u8> = outlet.waiting.drain(..).flatten().collect();
+        let text = String::from_utf8(bytes).unwrap();
+        let titles = text.split("StreamTitle='").skip(1);
+        titles
+            .map(|rest| rest.split("';").next().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn an_old_title_of_the_next_relay_is_not_told_again() {
+        let mut outlet = outlet();
+        outlet.push(audio(250), vec![(0, title("one")), (150, title("two"))]);
+        assert_eq!(told(&mut outlet), ["one", "two"]);
+        outlet.join(430, 430, vec![(400, title("one"))], Some(METAINT));
+        outlet.push(audio(50), Vec::new());
+        outlet.push(audio(400), vec![(500, title("two")), (600, title("three"))]);
+        assert_eq!(told(&mut outlet), ["three"]);
+    }
+
+    #[test]
+    fn a_title_that_changed_between_two_relays_is_told() {
+        let mut outlet = outlet();
+        outlet.push(audio(150), vec![(0, title("one"))]);
+        assert_eq!(told(&mut outlet), ["one"]);
+        outlet.join(
+            430,
+            430,
+            vec![(300, title("one")), (400, title("two"))],
+            Some(METAINT),
+        );
+        outlet.push(audio(60), Vec::new());
+        assert_eq!(
+            told(&mut outlet),
+            [""; 0],
+            "the next block may say otherwise"
+        );
+        outlet.push(audio(200), Vec::new());
+        assert_eq!(told(&mut outlet), ["two"]);
     }
 }

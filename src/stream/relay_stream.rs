@@ -32,6 +32,12 @@ use super::streams::Aboard;
 /// After the watermark is lowered, how long a byte that waits may take to reach us.
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
+/// In a burst, how long one piece has to go out before the next is read.
+///
+/// PINGORA: (0.9.1) pieces that wait together for a listener are put together in a buffer, which stays as large as it ever
+/// was: 30 KB for each listener, for hours.
+const BREATH: Duration = Duration::from_millis(4);
+
 /// A crossing gets so long, however old the listener's last byte is: one who reads slowly has old bytes.
 const LEAST_HOLD: Duration = Duration::from_secs(5);
 
@@ -75,7 +81,8 @@ pub struct RelayStream {
     barren_landings: u32,
     /// Until when he is not to be moved by a wish.
     stays_until: Option<Instant>,
-    pause: bool,
+    /// Lets the last piece go out before the next one.
+    breathes: bool,
 }
 
 impl std::fmt::Debug for RelayStream {
@@ -103,7 +110,7 @@ impl RelayStream {
             looked_twice: false,
             barren_landings: 0,
             stays_until: None,
-            pause: false,
+            breathes: false,
         };
         stream.listen();
         stream
@@ -118,14 +125,14 @@ impl RelayStream {
         cx: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Who reads us passes one piece on before he gets the next: they do not pile up between us and the listener.
-        if std::mem::take(&mut self.pause) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+        if self.breathes {
+            ready!(self.quiet.as_mut().poll(cx));
+            self.breathes = false;
+            self.listen();
         }
         loop {
             if self.outlet.pour(room) {
-                self.pause = !self.outlet.is_empty();
+                self.breathe();
                 return Poll::Ready(Ok(()));
             }
             if self.crossing.is_none() && self.is_asked_to_move() {
@@ -133,7 +140,7 @@ impl RelayStream {
             }
             if self.poll_link(cx, room).is_ready() {
                 if !room.filled().is_empty() {
-                    self.pause = room.filled().len() == STEP_BYTES;
+                    self.breathe();
                     return Poll::Ready(Ok(()));
                 }
             } else if self.crossing.is_some() {
@@ -141,6 +148,15 @@ impl RelayStream {
             } else {
                 ready!(self.poll_quiet(cx));
             }
+        }
+    }
+
+    /// Waits a little before the next piece where more than one may be waiting.
+    fn breathe(&mut self) {
+        let bursting = |link: &Link| link.pace().is_in_burst(link.heard_at());
+        if !self.outlet.is_empty() || self.link.as_ref().is_some_and(bursting) {
+            self.breathes = true;
+            self.quiet.as_mut().reset((Instant::now() + BREATH).into());
         }
     }
 
@@ -337,7 +353,9 @@ impl RelayStream {
             .unwrap_or(usize::MAX)
             .min(audio.len());
         self.skip_bytes = place - from as u64;
-        self.outlet.go_to(from as u64);
+        let (before, titles) = titles.into_iter().partition(|(at, _)| *at <= place);
+        let metaint = self.link.as_ref().and_then(Link::metaint_bytes);
+        self.outlet.join(from as u64, place, before, metaint);
         let rest = audio.get(from..).unwrap_or_default();
         let sent = collected(&mut self.carried, rest);
         self.outlet.push(sent, titles);
