@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh Debian or Ubuntu with Rust:
 #   make demo   build and run the balancer before an embedded fleet; nothing else is needed
 #   make test   all tests, with real icecast2, ffmpeg and curl
-.PHONY: help demo build test lint unit stories bench deny
+.PHONY: help demo build test lint unit stories bench bench-streams deny
 
 # Missing Debian packages are installed; elsewhere the names are told. $(1): program, $(2): package.
 define need
@@ -42,6 +42,12 @@ bench: tools-build
 	bench/redirect/bench.py
 	bench/balance/bench.py
 	cargo bench --locked --bench select
+
+bench-streams: tools-build tools-stories
+	$(call need,haproxy,haproxy)
+	$(call need,nginx,nginx-light)
+	bench/proxy/bench.py
+	bench/failover/bench.py
 
 # The advisory database comes from the network; without it the rest is still checked.
 deny:

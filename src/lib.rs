@@ -1,6 +1,7 @@
 //! icecast-balancer: the front door of a fleet of Icecast relays.
 //!
-//! A listener asks one URL for a mount; it is sent to the least-loaded relay that carries it. The data goes one way:
+//! A listener asks one URL for a mount; he is sent to the least-loaded relay that carries it, or its stream is carried to him,
+//! and kept up when relays die. The data goes one way:
 //!
 //! ```text
 //!  conf/*.toml + environment
@@ -9,7 +10,9 @@
 //!                                     |
 //!                  request ---> select(fleet, tune-in) ---> redirect ---> listener
 //!                                     |
-//!                                     +---> admin: status, metrics
+//!                                     +---> stream (relay -> splice -> icy) ---> listener
+//!                                     |
+//!                                     +---> admin: status, metrics, drain
 //! ```
 //!
 //! The modules in the order in which a lower one never knows a higher one:
@@ -19,12 +22,13 @@
 //! 3. [`discovery`]: where the relays are, as Pingora's backends.
 //! 4. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
 //! 5. [`poll`]: asks relays for their status pages, as Pingora's health check.
-//! 6. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
-//! 7. [`admin`]: what operators and their machines ask.
-//! 8. [`app`]: puts the parts together; the only one that knows every part.
-//! 9. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
-//! 10. [`cli`] and [`logging`]: the outside of the program.
-//! 11. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 6. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
+//! 7. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
+//! 8. [`admin`]: what operators and their machines ask and tell.
+//! 9. [`app`]: puts the parts together; the only one that knows every part.
+//! 10. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
+//! 11. [`cli`] and [`logging`]: the outside of the program.
+//! 12. [`control`]: the commands that ask and tell a running balancer, from outside.
 
 pub mod admin;
 pub mod app;
