@@ -1,23 +1,25 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+mod binds;
+mod stop;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ipnet::IpNet;
 use log::{info, warn};
-use pingora::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+
+pub use stop::Stop;
+
+use binds::{options, try_binds};
 
 use crate::admin::AdminPages;
 use crate::config::{self, Bind, Config, Mode, RelayConfig};
@@ -130,39 +132,6 @@ fn announce(config: &Config) {
     }
 }
 
-/// PINGORA: (0.9.1) a service that cannot listen panics and leaves the rest running, and whatever lies at the path of a
-/// unix socket is deleted. Trying first gives an operator a line to act on.
-fn try_binds(config: &Config) -> Result<(), StartError> {
-    let admin = config.admin.bind.map(Bind::Tcp);
-    for bind in config.binds.iter().chain(&admin) {
-        let tried = match bind {
-            Bind::Tcp(address) => TcpListener::bind(address).map(drop),
-            Bind::Unix(path) => try_unix(path),
-        };
-        tried.map_err(|source| StartError::Bind {
-            address: bind.to_string(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-/// Listens for a moment; takes the place of a socket that nobody listens on any more, and of nothing else.
-fn try_unix(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::FileTypeExt as _;
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err(io::Error::other("there is a file that is no socket"));
-        }
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::Error::other("somebody listens there"));
-        }
-        std::fs::remove_file(path)?;
-    }
-    UnixListener::bind(path)?;
-    std::fs::remove_file(path)
-}
-
 fn server_conf(config: &Config) -> ServerConf {
     let processors = || std::thread::available_parallelism().map_or(1, Into::into);
     ServerConf {
@@ -259,64 +228,9 @@ fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts, studio: Studio) 
     service
 }
 
-/// `[::]` takes IPv4 too, as everywhere on Linux, unless an IPv4 bind of the same port is there for that.
-fn options(address: SocketAddr, config: &Config) -> TcpSocketOptions {
-    let has_twin = config.binds.iter().any(|bind| match bind {
-        Bind::Tcp(other) => other.is_ipv4() && other.port() == address.port(),
-        Bind::Unix(_) => false,
-    });
-    let mut options = TcpSocketOptions::default();
-    options.ipv6_only = address.is_ipv6().then_some(has_twin);
-    options
-}
-
 fn admin(bind: SocketAddr, pages: AdminPages) -> Service<AdminPages> {
     let mut service = Service::new("admin".to_owned(), pages);
     service.threads = Some(1);
     service.add_tcp(&bind.to_string());
     service
-}
-
-/// When to stop.
-pub enum Stop {
-    /// At SIGTERM or SIGINT.
-    Signal,
-    /// At a signal too, or when this side's partner is dropped.
-    Dropped(tokio::sync::watch::Receiver<()>),
-}
-
-/// PINGORA: (0.9.1) its own watch takes SIGQUIT for an upgrade that ends in an outage without a successor.
-#[async_trait]
-impl ShutdownSignalWatch for Stop {
-    async fn recv(&self) -> ShutdownSignal {
-        let partner = async {
-            match self {
-                Self::Signal => std::future::pending().await,
-                Self::Dropped(partner) => {
-                    // Only the drop matters: nothing is ever sent.
-                    let _ = partner.clone().changed().await;
-                }
-            }
-        };
-        tokio::select! {
-            () = asked_to(SignalKind::terminate(), "SIGTERM") => {}
-            () = asked_to(SignalKind::interrupt(), "SIGINT") => {}
-            () = partner => {}
-        }
-        // Nobody hears a redirect being cut: there is no stream here to wait for.
-        ShutdownSignal::FastShutdown
-    }
-}
-
-async fn asked_to(kind: SignalKind, name: &str) {
-    match signal(kind) {
-        Ok(mut signals) => {
-            signals.recv().await;
-            info!("{name}: stopping");
-        }
-        Err(error) => {
-            warn!("cannot listen for {name}: {error}");
-            std::future::pending().await
-        }
-    }
 }
