@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--balancer", type=built, help="a built icecast-balancer, instead of building it")
     parser.add_argument("--swarm", type=built, help="a built swarm, instead of building it")
     parser.add_argument("--balancer-config", default="", help="further lines of TOML for the balancer, whole tables only")
+    parser.add_argument("--logs", type=pathlib.Path, help="keep there what the servers write")
     parser.add_argument("--json", type=pathlib.Path, help="write the record there too")
     flags = parser.parse_args()
     flags.deaths = flags.deaths.split(",")
@@ -52,9 +53,9 @@ def start(flags, folder, relays):
         case "nginx":
             return nginx(folder, relays, maxconn, "on")
 
-def death(how, flags):
+def death(how, number, flags):
     """One round."""
-    with stage() as (stack, folder):
+    with stage(flags.logs and flags.logs / f"{how}-{number}") as (stack, folder):
         fleet = Fleet(stack, folder, flags.swarm, flags.relays)
         server = stack.enter_context(start(flags, folder, fleet.relays)).wait()
         swarm = stack.enter_context(Swarm(flags.swarm, folder, server.url, flags.listeners,
@@ -66,6 +67,10 @@ def death(how, flags):
         victim.send(DEATHS[how])
         time.sleep(flags.seconds)
         after = swarm.snapshot()
+        if flags.logs:
+            # The proxy shall write down the end of everybody before its own.
+            swarm.end()
+            time.sleep(2)
     if victim.label not in after["listeners_by_label"]:
         sys.exit(f"nobody heard from {victim.label}: {json.dumps(after)}")
     return judged(victim.label, before, after)
@@ -115,7 +120,7 @@ def main():
     rounds, missed = [], []
     for number in range(1, flags.rounds + 1):
         for how in flags.deaths:
-            found = death(how, flags)
+            found = death(how, number, flags)
             rounds.append({"death": how} | found)
             missed += [f"{how} {number}: {what}" for what in failures(how, found, flags)]
             print(row(how, number, found), flush=True)

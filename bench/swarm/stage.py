@@ -12,6 +12,9 @@ TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 NOBODY = 65534
 
+# Debian keeps servers where only root looks.
+os.environ["PATH"] += ":/usr/sbin"
+
 def raise_file_limit():
     """Each listener takes two sockets of a proxy and one of a relay; the servers started later inherit the limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -19,7 +22,7 @@ def raise_file_limit():
     return hard
 
 def need(*programs):
-    missing = [program for program in programs if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin")]
+    missing = [program for program in programs if not shutil.which(program)]
     if missing:
         sys.exit(f"missing: {' '.join(missing)} (Debian: apt-get install icecast2 haproxy nginx-light util-linux)")
 
@@ -239,11 +242,12 @@ class Swarm(Process):
         return self.order("stop")
 
 @contextlib.contextmanager
-def stage():
-    """A stack for whatever is started, and a folder for what it writes."""
+def stage(kept=None):
+    """A stack for whatever is started, and a folder for what it writes, which is copied to `kept` in the end."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="icecast-balancer-bench-"))
         os.chmod(folder, 0o755)
         # SIGTERM must unwind the stack as an interrupt does.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+        stack.callback(lambda: kept and shutil.copytree(folder, kept, dirs_exist_ok=True))
         yield stack, pathlib.Path(folder)

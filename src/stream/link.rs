@@ -61,6 +61,7 @@ pub struct Link {
     metaint_bytes: Option<usize>,
     pace: Pace,
     watermark_bytes: usize,
+    wakes_for_all: bool,
     heard_at: Instant,
 }
 
@@ -76,7 +77,7 @@ impl Link {
     ) -> Result<(Self, RelayHead), TurnedAway> {
         let relay = seat.relay();
         let address = routes.address(relay).ok_or(TurnedAway::Nowhere)?;
-        let connected = routes.connect(relay, address).await;
+        let connected = routes.connect(seat.id(), relay, address).await;
         let mut stream = connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
         let asked = request.head(&relay.url, seat.own_path(), routes.basic(seat.id()));
         let limit = routes.answer_timeout;
@@ -93,6 +94,7 @@ impl Link {
             metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
             watermark_bytes: 1,
+            wakes_for_all: false,
             heard_at: now,
         };
         Ok((link, head))
@@ -113,11 +115,16 @@ impl Link {
         self.heard_at
     }
 
-    /// Lets the next byte wake us, however few there are; returns whether that can bring anything.
-    pub fn lower_watermark(&mut self) -> bool {
-        let waits = self.watermark_bytes > 1;
+    /// Lets each byte wake us from now on, until [`Link::raise_watermark`].
+    pub fn lower_watermark(&mut self) {
+        self.wakes_for_all = true;
         self.set_watermark(1);
-        waits
+    }
+
+    /// Lets larger pieces gather again.
+    pub fn raise_watermark(&mut self) {
+        self.wakes_for_all = false;
+        self.adapt();
     }
 
     fn set_watermark(&mut self, bytes: usize) {
@@ -174,7 +181,7 @@ impl Link {
     fn adapt(&mut self) {
         let wanted = self.pace.watermark_bytes(self.heard_at);
         // Small corrections are not worth a system call.
-        if wanted.abs_diff(self.watermark_bytes) * 4 > wanted {
+        if !self.wakes_for_all && wanted.abs_diff(self.watermark_bytes) * 4 > wanted {
             self.set_watermark(wanted);
         }
     }

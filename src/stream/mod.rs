@@ -11,12 +11,14 @@
 //! ```
 //!
 //! Pure, bytes in and bytes out: `splice`, `search`, `carried`, `ogg`, `mpeg`, `icy`, `head`, `request`, `pace`. `seats`
-//! asks selection; `routes`, `link` and `watermark` touch the network; `streams` knows who is where, and
+//! asks selection; `routes`, `doorstep`, `link` and `watermark` touch
+//! the network; `streams` knows who is where, and
 //! `mover` asks listeners to move.
 
 mod attempt;
 mod carried;
 mod crossing;
+mod doorstep;
 pub mod head;
 pub mod icy;
 mod link;

@@ -12,8 +12,14 @@ const MEASURE_TIME: Duration = Duration::from_secs(2);
 /// ICECAST: 46 blocks of 1,400 bytes, from the default burst-size of 65,535.
 const DEFAULT_BURST_BYTES: u64 = 64_400;
 
-/// The most that is read at once: at 128 kbit/s half a second.
-pub const STEP_BYTES: usize = 8 * 1024;
+/// The most that is waited for: at 128 kbit/s half a second.
+const WATERMARK_LIMIT_BYTES: usize = 8 * 1024;
+
+/// The most that is read at once.
+///
+/// ICECAST: it writes blocks of 1,400 bytes, so what wakes us is up to that much more than was waited for; a rest would be a
+/// piece of its own, which costs as much as a whole one.
+pub const STEP_BYTES: usize = WATERMARK_LIMIT_BYTES + 1_800;
 
 const LEAST_STALL: Duration = Duration::from_secs(1);
 const MOST_STALL: Duration = Duration::from_secs(3);
@@ -67,12 +73,11 @@ impl Pace {
         measured.or(self.announced_per_second)
     }
 
-    /// How many bytes to wait for before reading: half a second of them, at most a step.
+    /// How many bytes to wait for before reading: half a second of them, within limits.
     pub fn watermark_bytes(&self, now: Instant) -> usize {
         let half = self.bytes_per_second(now).map_or(1, |rate| rate / 2);
-        usize::try_from(half)
-            .unwrap_or(STEP_BYTES)
-            .clamp(1, STEP_BYTES)
+        let half = usize::try_from(half).unwrap_or(usize::MAX);
+        half.clamp(1, WATERMARK_LIMIT_BYTES)
     }
 
     /// The silence after which another relay is asked: half of the time that a burst lasts, so that the other half is
@@ -120,8 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn half_a_second_is_read_at_once_but_never_more_than_a_step() {
-        for (per_second, watermark) in [(4_000, 2_000), (16_000, 8_000), (40_000, STEP_BYTES)] {
+    fn half_a_second_is_waited_for_but_never_more_than_the_limit() {
+        for (per_second, watermark) in [
+            (4_000, 2_000),
+            (16_000, 8_000),
+            (40_000, WATERMARK_LIMIT_BYTES),
+        ] {
             let (pace, now) = paced(64_400, per_second, None);
             assert_eq!(pace.watermark_bytes(now), watermark);
         }

@@ -29,7 +29,7 @@ use super::scene::Scene;
 use super::seats::{Seat, Seats};
 use super::streams::Aboard;
 
-/// After the watermark is lowered, how long a byte that waits may take to reach us.
+/// After the watermark is lowered, how long bytes that had been waiting may take to reach us.
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// In a burst, how long one piece has to go out before the next is read.
@@ -76,7 +76,8 @@ pub struct RelayStream {
     bytes_per_second: Option<u64>,
     crossing: Option<Box<Crossing>>,
     quiet: Pin<Box<Sleep>>,
-    looked_twice: bool,
+    /// When, in the present silence, the watermark was lowered.
+    looked_at: Option<Instant>,
     /// Landings that brought no audio.
     barren_landings: u32,
     /// Until when he is not to be moved by a wish.
@@ -107,7 +108,7 @@ impl RelayStream {
             skip_bytes: 0,
             crossing: None,
             quiet: Box::pin(sleep(Duration::ZERO)),
-            looked_twice: false,
+            looked_at: None,
             barren_landings: 0,
             stays_until: None,
             breathes: false,
@@ -210,10 +211,13 @@ impl RelayStream {
 
     fn note_heard(&mut self, bytes: usize) {
         self.aboard.note_bytes(bytes);
-        self.barren_landings = 0;
-        if let Some(link) = &self.link {
-            self.heard_at = link.heard_at();
+        let now = Instant::now();
+        if self.looked_at.is_some_and(|at| now < at + LAST_LOOK) {
+            // These had been waiting below the watermark: they are passed on, but they are no sign of life.
+            return;
         }
+        self.barren_landings = 0;
+        self.heard_at = now;
         self.listen();
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
@@ -224,28 +228,39 @@ impl RelayStream {
 
     /// Waits for the next bytes of the current relay.
     fn listen(&mut self) {
-        let Some(link) = &self.link else { return };
+        let Some(link) = &mut self.link else { return };
         let now = link.heard_at();
         self.bytes_per_second = link.pace().bytes_per_second(now);
-        self.looked_twice = false;
-        let stall = self.voyage.stall_timeout;
-        let stall = stall.unwrap_or_else(|| link.pace().stall_after(now));
-        // Where every relay is silent, as behind a source that hangs, they are not asked in turn without end.
-        let patient = stall * 2_u32.saturating_pow(self.barren_landings.min(4));
-        self.quiet.as_mut().reset((now + patient).into());
+        if self.looked_at.take().is_some() {
+            link.raise_watermark();
+        }
+        let half_way = now + self.stall_after() / 2;
+        self.quiet.as_mut().reset(half_way.into());
     }
 
-    /// Waits until the current relay has been silent for too long.
+    /// The silence after which another relay is asked.
+    fn stall_after(&self) -> Duration {
+        let by_pace = |link: &Link| link.pace().stall_after(link.heard_at());
+        let stall = self.voyage.stall_timeout;
+        let stall = stall.or_else(|| self.link.as_ref().map(by_pace));
+        // Where every relay is silent, as behind a source that hangs, they are not asked in turn without end.
+        stall.unwrap_or_default() * 2_u32.saturating_pow(self.barren_landings.min(4))
+    }
+
+    /// Waits until the current relay has been silent for too long. A quiet passage may be below the watermark: half-way,
+    /// whatever waits is taken, and from then on each byte wakes us.
     fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.quiet.as_mut().poll(cx));
-        let waits = self.link.as_mut().is_some_and(Link::lower_watermark);
-        if waits && !std::mem::replace(&mut self.looked_twice, true) {
-            // A quiet passage may be below the watermark: look at what there is before judging.
-            self.quiet
-                .as_mut()
-                .reset((Instant::now() + LAST_LOOK).into());
-        } else {
-            self.cross(Why::Stalled);
+        match (self.looked_at, &mut self.link) {
+            (None, Some(link)) => {
+                let now = Instant::now();
+                let since = link.heard_at();
+                link.lower_watermark();
+                self.looked_at = Some(now);
+                let end = (since + self.stall_after()).max(now + LAST_LOOK);
+                self.quiet.as_mut().reset(end.into());
+            }
+            _ => self.cross(Why::Stalled),
         }
         Poll::Ready(())
     }

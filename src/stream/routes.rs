@@ -12,6 +12,7 @@ use pingora::protocols::Stream;
 use pingora::upstreams::peer::HttpPeer;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::doorstep::Doorstep;
 use crate::config::{Config, Credentials};
 use crate::discovery::AddressBook;
 use crate::fleet::{Relay, RelayId, Scheme};
@@ -22,6 +23,7 @@ pub struct Routes {
     book: AddressBook,
     /// `Basic` credentials of each relay, encoded, in the order of the roster.
     basic: Vec<Option<SecretString>>,
+    doorsteps: Vec<Doorstep>,
     connect_timeout: Duration,
     /// The time from the connection to the head of the answer.
     pub answer_timeout: Duration,
@@ -54,6 +56,7 @@ impl Routes {
             basic: relays
                 .map(|relay| relay.credentials.as_ref().map(basic))
                 .collect(),
+            doorsteps: config.relays.iter().map(|_| Doorstep::default()).collect(),
             connect_timeout: config.stream.connect_timeout,
             answer_timeout: config.stream.answer_timeout,
         }
@@ -71,17 +74,26 @@ impl Routes {
         Some(SocketAddr::new(*addresses.first()?, relay.url.port))
     }
 
-    /// Connects, with TLS where the relay's url says so.
+    /// Connects, with TLS where the relay's url says so; waits for its turn where many want to go there at once.
     ///
     /// # Errors
     /// Nobody answers there in time, or it is not who it should be.
-    pub async fn connect(&self, relay: &Relay, address: SocketAddr) -> pingora::Result<Stream> {
+    pub async fn connect(
+        &self,
+        id: RelayId,
+        relay: &Relay,
+        address: SocketAddr,
+    ) -> pingora::Result<Stream> {
         let secure = relay.url.scheme == Scheme::Https;
         let mut peer = HttpPeer::new(address, secure, relay.url.host.clone());
         peer.options.connection_timeout = Some(self.connect_timeout);
         peer.options.total_connection_timeout = Some(self.connect_timeout);
         peer.options.alpn = ALPN::H1;
-        self.connector.new_stream(&peer).await
+        let connect = || self.connector.new_stream(&peer);
+        match self.doorsteps.get(id.index()) {
+            Some(doorstep) => doorstep.cross(connect).await,
+            None => connect().await,
+        }
     }
 }
 

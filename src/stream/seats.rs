@@ -49,6 +49,11 @@ impl Seats {
             noted_at: Instant::now(),
         })
     }
+
+    /// Notes that a relay keeps somebody waiting.
+    pub fn note_trouble(&self, relay: RelayId) {
+        self.fleet.lock().note_trouble(relay);
+    }
 }
 
 /// One listener's place on one relay; dropped, it counts as left from that moment on.
