@@ -1,18 +1,18 @@
-//! What carried streams need to be told: `[stream]`, `[upstream]`, `[[rule]]`, and who may move them about.
+//! What carried streams need to be told: `[stream]`, `[[rule]]`, and who may move them about.
 //!
 //! In: a section of the file under its variables. Out: its typed part of the configuration.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::error::{Fault, quoted};
+use super::error::{Fault, Spot};
 use super::section::{Read, Section};
 use super::value::{self, Given};
-use super::{ListenerRule, Rebalance, Stream, Token, Upstream, secret, settings};
+use super::{ListenerRule, Rebalance, Stream, Token, secret, settings};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -32,13 +32,10 @@ const DRAINS: RangeInclusive<Duration> = Duration::ZERO..=millis(3_600_000);
 const RULE_LIMIT: usize = 100;
 /// A pattern that needs more is no player's name.
 const PATTERN_LIMIT_BYTES: usize = 1024 * 1024;
+const PATTERN_EXPECTED: &str = "a regular expression such as \"^Sonos\"";
 
 /// A token that can be guessed is none.
 const TOKEN_LEAST_CHARS: usize = 16;
-
-/// The bundle of all public authorities has a quarter of it.
-const CA_LIMIT_BYTES: u64 = 1024 * 1024;
-const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Reads `[stream]`.
 pub(super) fn stream(section: &mut Section<'_, '_>) -> Stream {
@@ -81,45 +78,34 @@ fn usual() -> Stream {
     }
 }
 
-/// Reads `[upstream]`.
-pub(super) fn upstream(section: &mut Section<'_, '_>) -> Upstream {
-    let file = section.scalar("ca_file", value::text);
-    let Some((file, spot)) = file.with_spot().filter(|(file, _)| !file.is_empty()) else {
-        return Upstream::default();
-    };
-    let path = section.reader.beside_file(&file);
-    if let Err(fault) = inspect_authorities(&path) {
-        section.reader.refuse(spot, fault);
-    }
-    Upstream {
-        ca_file: Some(path),
-    }
-}
-
-fn inspect_authorities(path: &Path) -> Result<(), Fault> {
-    let expected = format!("a file of certificates (PEM), at most {CA_LIMIT_BYTES} bytes");
-    let is_small =
-        std::fs::metadata(path).map(|file| file.is_file() && file.len() <= CA_LIMIT_BYTES);
-    let text = is_small.and_then(|small| match small {
-        true => std::fs::read_to_string(path),
-        false => Ok(String::new()),
+/// Reads every `[[rule]]`; in the place of a refused one stands `None`.
+pub(super) fn rules(root: &mut Section<'_, '_>) -> Vec<Option<ListenerRule>> {
+    let mut count = 0;
+    let tried = root.tables("rule", |section| {
+        count += 1;
+        if count == RULE_LIMIT + 1 {
+            refuse_more(section);
+        }
+        rule(section)
     });
-    match text {
-        Ok(text) if text.contains(CERTIFICATE) => Ok(()),
-        Ok(_) => Err(Fault::expected(expected, quoted(&path.to_string_lossy()))),
-        Err(error) => Err(Fault::expected(
-            expected,
-            format!("{} ({error})", quoted(&path.to_string_lossy())),
-        )),
-    }
+    tried.into_iter().map(Option::flatten).collect()
 }
 
-/// Reads one `[[rule]]`.
-pub(super) fn rule(section: &mut Section<'_, '_>) -> Option<ListenerRule> {
+fn refuse_more(section: &mut Section<'_, '_>) {
+    let spot = Spot {
+        place: section.reader.place(section.at.start),
+        key: Some(section.path.clone()),
+    };
+    let expected = format!("at most {RULE_LIMIT} sections [[rule]]");
+    let fault = Fault::expected(expected, "another one");
+    section.reader.refuse(spot, fault);
+}
+
+fn rule(section: &mut Section<'_, '_>) -> Option<ListenerRule> {
     let user_agent = section.scalar("user_agent", pattern);
     let mode = section.scalar("mode", settings::mode);
     if let Read::Absent = user_agent {
-        section.refuse_missing("user_agent", "a regular expression such as \"^Sonos\"");
+        section.refuse_missing("user_agent", PATTERN_EXPECTED);
     }
     if let Read::Absent = mode {
         section.refuse_missing("mode", "\"redirect\" or \"proxy\"");
@@ -130,33 +116,30 @@ pub(super) fn rule(section: &mut Section<'_, '_>) -> Option<ListenerRule> {
     })
 }
 
-/// Refuses more rules than every tune-in can be compared with.
-pub(super) fn count_rules(section: &mut Section<'_, '_>, rules: usize) {
-    if rules > RULE_LIMIT {
-        let spot = section.spot_of("rule", section.at);
-        let expected = format!("at most {RULE_LIMIT} sections [[rule]]");
-        let fault = Fault::expected(expected, rules.to_string());
-        section.reader.refuse(spot, fault);
-    }
+/// Reads a pattern that is searched in a `User-Agent`.
+///
+/// SECURITY: without Unicode, because what a listener sends is bytes: a word's boundary beside others than ASCII would cost
+/// many times as much, and `.` would not fit a letter of Latin-1. `(?u)` in a pattern turns it on.
+fn pattern(given: &Given<'_>) -> Result<Regex, Fault> {
+    let text = given.text().filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| given.instead_of(PATTERN_EXPECTED))?;
+    let built = RegexBuilder::new(text)
+        .case_insensitive(true)
+        .unicode(false)
+        .size_limit(PATTERN_LIMIT_BYTES)
+        .build();
+    built.map_err(|error| given.instead_of(format!("{PATTERN_EXPECTED} ({})", reason(&error))))
 }
 
-fn pattern(given: &Given<'_>) -> Result<Regex, Fault> {
-    let expected = "a regular expression such as \"^Sonos\"";
-    let text = given.text().filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| given.instead_of(expected))?;
-    let mut builder = RegexBuilder::new(text);
-    builder
-        .case_insensitive(true)
-        .size_limit(PATTERN_LIMIT_BYTES);
-    builder.build().map_err(|error| {
-        // The last line of the library's words says what; those before it draw where.
-        let words = error.to_string();
-        let why = words.lines().last().unwrap_or_default();
-        given.instead_of(format!(
-            "{expected} ({})",
-            why.trim_start_matches("error: ")
-        ))
-    })
+/// What is wrong with a pattern, in one line.
+fn reason(error: &regex::Error) -> String {
+    if let regex::Error::CompiledTooBig(_) = error {
+        return "this one needs too much memory".to_owned();
+    }
+    // The last line of the library's words says what; those before it draw where.
+    let words = error.to_string();
+    let last = words.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 /// Reads the token that guards changes.
@@ -164,24 +147,26 @@ pub(super) fn token(section: &mut Section<'_, '_>) -> Option<Token> {
     let file = section.scalar("token_file", value::text);
     let (file, spot) = file.with_spot().filter(|(file, _)| !file.is_empty())?;
     let path: PathBuf = section.reader.beside_file(&file);
-    let loaded = secret::load(&path);
-    match loaded {
-        Ok(token) if is_strong(token.expose_secret()) => Some(Token(token)),
-        Ok(_) => {
-            let expected = format!(
-                "a token of at least {TOKEN_LEAST_CHARS} printable ASCII characters without spaces"
-            );
-            let fault = Fault::expected(expected, "another one in the file");
-            section.reader.refuse(spot, fault);
-            None
-        }
+    let loaded = secret::load(&path).map_err(|fault| fault.of(path));
+    match loaded.and_then(strong) {
+        Ok(token) => Some(token),
         Err(fault) => {
-            section.reader.refuse(spot, fault.of(path));
+            section.reader.refuse(spot, fault);
             None
         }
     }
 }
 
-fn is_strong(token: &str) -> bool {
-    token.len() >= TOKEN_LEAST_CHARS && token.bytes().all(|byte| byte.is_ascii_graphic())
+/// SECURITY: of a weak token no letter is told: it may be another secret.
+fn strong(token: SecretString) -> Result<Token, Fault> {
+    let text = token.expose_secret();
+    let found = match text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true if text.len() >= TOKEN_LEAST_CHARS => return Ok(Token(token)),
+        true => "a shorter one",
+        false => "one with other characters",
+    };
+    let expected = format!(
+        "a token of at least {TOKEN_LEAST_CHARS} printable ASCII characters without spaces"
+    );
+    Err(Fault::expected(expected, found))
 }

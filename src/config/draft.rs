@@ -14,7 +14,7 @@ use super::section::{Read, Section};
 use super::value::{self, Given};
 use super::{
     Admin, Bind, Config, Discovery, ListenerRule, Log, Mode, Mount, Poll, Redirect, Select, Stream,
-    Token, Upstream, address, carried, settings,
+    Token, Upstream, address, authorities, carried, settings,
 };
 use crate::fleet::Origin;
 
@@ -56,10 +56,7 @@ pub(super) struct AdminDraft {
 /// Reads the root of the file.
 pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
     root.forbid("tls", "no [tls] (not available in this version)", "one");
-    let rules = flat(root.tables("rule", carried::rule));
-    carried::count_rules(root, rules.len());
     Draft {
-        rules,
         mode: root.scalar("mode", settings::mode).or(Mode::Redirect),
         threads: root.scalar("threads", settings::threads).value(),
         public_url: root.scalar("public_url", address::origin).value(),
@@ -71,10 +68,11 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         discovery: root.section("discovery", settings::discovery),
         log: root.section("log", settings::log),
         stream: root.section("stream", carried::stream),
-        upstream: root.section("upstream", carried::upstream),
+        upstream: root.section("upstream", authorities::upstream),
         binds: flat(root.tables("bind", bind)),
         relays: flat(root.tables("relay", relay::read)),
         mounts: flat(root.tables("mount", mount)),
+        rules: carried::rules(root),
     }
 }
 

@@ -184,8 +184,8 @@ pub enum SecretFault {
     /// Bytes that are no text.
     #[error("other bytes")]
     NotText,
-    /// Nothing in it.
-    #[error("an empty file")]
+    /// Nothing in its first line.
+    #[error("nothing there")]
     Empty,
 }
 
@@ -198,7 +198,7 @@ impl SecretFault {
             Self::Irregular => "a regular file",
             Self::TooLarge => "a file of at most 4 KiB",
             Self::NotText => "a file of UTF-8 text",
-            Self::Empty => "a file with a password",
+            Self::Empty => "a file with the secret in its first line",
         };
         Fault::Secret {
             expected,

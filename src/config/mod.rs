@@ -6,6 +6,7 @@
 //! (typed, with places) and `validate` (the whole).
 
 mod address;
+mod authorities;
 mod carried;
 mod credentials;
 mod draft;
@@ -242,7 +243,7 @@ pub struct Mount {
 /// Listeners who get another mode.
 #[derive(Debug, Clone)]
 pub struct ListenerRule {
-    /// Searched in the `User-Agent`, letters of either case alike.
+    /// Searched in the `User-Agent`, bytes without Unicode; ASCII letters of either case alike.
     pub user_agent: Regex,
     /// How such listeners are served.
     pub mode: Mode,
@@ -279,6 +280,6 @@ pub struct Rebalance {
 /// How relays are reached over TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upstream {
-    /// A file (PEM) of the authorities whose certificates are believed, instead of the public ones.
+    /// A file (PEM) of the authorities whose certificates are believed, instead of the public ones; Pingora can load it.
     pub ca_file: Option<std::path::PathBuf>,
 }

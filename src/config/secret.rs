@@ -17,7 +17,7 @@ const SECRET_LIMIT_BYTES: u64 = 4096;
 /// The bits that let everybody on the machine read or write.
 const OTHERS: u32 = 0o006;
 
-/// Reads the secret in a file, without one trailing newline.
+/// Reads the secret in the first line of a file.
 pub(super) fn load(path: &Path) -> Result<SecretString, SecretFault> {
     refuse_exposed(path)?;
     let mut bytes = Vec::new();
@@ -27,7 +27,7 @@ pub(super) fn load(path: &Path) -> Result<SecretString, SecretFault> {
         return Err(SecretFault::TooLarge);
     }
     let text = String::from_utf8(bytes).map_err(|_| SecretFault::NotText)?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = text.lines().next().unwrap_or_default();
     match line.strip_suffix('\r').unwrap_or(line) {
         "" => Err(SecretFault::Empty),
         secret => Ok(SecretString::from(secret)),

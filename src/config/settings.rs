@@ -47,6 +47,9 @@ pub(super) fn mode(given: &Given<'_>) -> Result<Mode, Fault> {
     match given.text() {
         Some("redirect") => Ok(Mode::Redirect),
         Some("proxy") => Ok(Mode::Proxy),
+        Some("shared") => Err(given.instead_of(
+            "one of \"redirect\", \"proxy\" (shared is not available in this version)",
+        )),
         _ => Err(given.instead_of("one of \"redirect\", \"proxy\"")),
     }
 }

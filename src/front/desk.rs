@@ -11,10 +11,11 @@ use super::complaint::Complaint;
 use super::modes::Modes;
 use super::public_status;
 use super::refuse::Refusal;
+use super::signpost::Signpost;
 use super::tally::Tally;
 use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
-use crate::fleet::{Fleet, Origin, Relay, RelayId, Scheme, SharedFleet, push_location};
+use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location};
 use crate::select::{NoRelay, RelayBackends, TuneIn, can_take, key_of, why_none};
 
 /// How long a tune-in waits for the first round of polls after a start, and how often it looks.
@@ -74,31 +75,6 @@ pub enum Decision {
     StreamHead(Option<String>),
     /// What a browser may send is told.
     Preflight,
-}
-
-/// Where listeners of each scheme are sent for one relay, ready to be written.
-struct Signpost {
-    relay: Arc<Relay>,
-    http: Option<String>,
-    https: Option<String>,
-}
-
-impl Signpost {
-    fn new(relay: &Arc<Relay>) -> Self {
-        let origin = |scheme| relay.public_for(scheme).map(Origin::to_string);
-        Self {
-            http: origin(Scheme::Http),
-            https: origin(Scheme::Https),
-            relay: relay.clone(),
-        }
-    }
-
-    fn origin(&self, scheme: Scheme) -> Option<&str> {
-        match scheme {
-            Scheme::Http => self.http.as_deref(),
-            Scheme::Https => self.https.as_deref(),
-        }
-    }
 }
 
 impl Desk {

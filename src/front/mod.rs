@@ -20,6 +20,7 @@ mod playlist;
 mod public_status;
 mod refuse;
 mod scheme;
+mod signpost;
 mod tally;
 
 pub use answer::SERVER_NAME;

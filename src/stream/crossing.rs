@@ -13,7 +13,8 @@ use log::debug;
 use tokio::time::{Sleep, sleep_until};
 
 use super::Seam;
-use super::attempt::{Attempt, Landing, Progress};
+use super::attempt::{Attempt, Progress};
+use super::joining::Landing;
 use super::scene::Scene;
 use super::seats::Seat;
 use crate::fleet::RelayId;
@@ -147,7 +148,7 @@ impl Crossing {
                     debug!(
                         "{} cannot take over {}: {why}",
                         seat.relay().name,
-                        scene.mount
+                        scene.voyage.mount
                     );
                     self.note_failure(seat);
                     drop(self.attempts.swap_remove(place));
@@ -179,7 +180,7 @@ impl Crossing {
     }
 
     fn launch(&mut self, scene: &Scene<'_>, now: Instant) -> Launch {
-        if let Some(seat) = scene.seats.take(scene.mount, &self.tried) {
+        if let Some(seat) = scene.voyage.seats.take(&scene.voyage.mount, &self.tried) {
             self.tried.push(seat.id());
             self.attempts.push((Attempt::begin(seat, scene), None));
             self.launch_at = now + HEDGE_AFTER;

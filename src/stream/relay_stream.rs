@@ -3,64 +3,33 @@
 //! In: a link to the first relay. Out: bytes, until the listener leaves or no relay could take him for the time of `hold`;
 //! then an error, never an end: whoever passes them on must not make a clean end of it.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use log::debug;
 use tokio::io::ReadBuf;
-use tokio::time::{Sleep, sleep};
 
 use super::Seam;
-use super::attempt::{Cargo, Landing};
+
 use super::carried::{Carried, collected};
 use super::crossing::{Crossed, Crossing, Why};
 use super::icy::Metadata;
+use super::joining::{Cargo, Landing};
 use super::link::Link;
 use super::ogg;
 use super::outlet::Outlet;
 use super::pace::STEP_BYTES;
-use super::request::Request;
-use super::routes::SharedRoutes;
-use super::scene::Scene;
-use super::seats::{Seat, Seats};
+use super::scene::{Scene, Voyage};
+use super::seats::Seat;
+use super::silence::Silence;
 use super::streams::Aboard;
-
-/// After the watermark is lowered, how long bytes that had been waiting may take to reach us.
-const LAST_LOOK: Duration = Duration::from_millis(50);
-
-/// In a burst, how long one piece has to go out before the next is read.
-///
-/// PINGORA: (0.9.1) pieces that wait together for a listener are put together in a buffer, which stays as large as it ever
-/// was: 30 KB for each listener, for hours.
-const BREATH: Duration = Duration::from_millis(4);
 
 /// A crossing gets so long, however old the listener's last byte is: one who reads slowly has old bytes.
 const LEAST_HOLD: Duration = Duration::from_secs(5);
 
 /// After nobody could take a listener who was asked to move, how long he stays where he is.
 const STAY: Duration = Duration::from_secs(5);
-
-/// What a stream is made of.
-pub struct Voyage {
-    /// Where seats on relays come from.
-    pub seats: Seats,
-    /// How relays are reached.
-    pub routes: SharedRoutes,
-    /// What they are asked.
-    pub request: Arc<Request>,
-    /// The mount's public path.
-    pub mount: Arc<str>,
-    /// The MIME type that the listener was told.
-    pub content_type: Option<String>,
-    /// The silence after which another relay is asked; `None` follows the pace.
-    pub stall_timeout: Option<Duration>,
-    /// How long a listener is kept without audio.
-    pub hold: Duration,
-}
 
 /// One listener's audio.
 pub struct RelayStream {
@@ -75,15 +44,9 @@ pub struct RelayStream {
     heard_at: Instant,
     bytes_per_second: Option<u64>,
     crossing: Option<Box<Crossing>>,
-    quiet: Pin<Box<Sleep>>,
-    /// When, in the present silence, the watermark was lowered.
-    looked_at: Option<Instant>,
-    /// Landings that brought no audio.
-    barren_landings: u32,
+    silence: Silence,
     /// Until when he is not to be moved by a wish.
     stays_until: Option<Instant>,
-    /// Lets the last piece go out before the next one.
-    breathes: bool,
 }
 
 impl std::fmt::Debug for RelayStream {
@@ -95,10 +58,11 @@ impl std::fmt::Debug for RelayStream {
 impl RelayStream {
     /// The stream that begins on `seat` over `link`; `head` goes out before the audio, titles go into it if the listener
     /// wants them every `metaint_bytes`.
-    pub fn new(voyage: Voyage, aboard: Aboard, seat: Seat, link: Link, outlet: Outlet) -> Self {
-        let mut stream = Self {
+    pub fn new(voyage: Voyage, aboard: Aboard, seat: Seat, mut link: Link, outlet: Outlet) -> Self {
+        Self {
             heard_at: link.heard_at(),
             bytes_per_second: None,
+            silence: Silence::on(&mut link, voyage.stall_timeout),
             voyage,
             aboard,
             seat: Some(seat),
@@ -107,14 +71,8 @@ impl RelayStream {
             outlet,
             skip_bytes: 0,
             crossing: None,
-            quiet: Box::pin(sleep(Duration::ZERO)),
-            looked_at: None,
-            barren_landings: 0,
             stays_until: None,
-            breathes: false,
-        };
-        stream.listen();
-        stream
+        }
     }
 
     /// Reads what comes next for the listener.
@@ -126,11 +84,7 @@ impl RelayStream {
         cx: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.breathes {
-            ready!(self.quiet.as_mut().poll(cx));
-            self.breathes = false;
-            self.listen();
-        }
+        ready!(self.silence.poll_breath(cx));
         loop {
             if self.outlet.pour(room) {
                 self.breathe();
@@ -147,7 +101,7 @@ impl RelayStream {
             } else if self.crossing.is_some() {
                 ready!(self.poll_crossing(cx))?;
             } else {
-                ready!(self.poll_quiet(cx));
+                ready!(self.poll_silence(cx));
             }
         }
     }
@@ -156,8 +110,7 @@ impl RelayStream {
     fn breathe(&mut self) {
         let bursting = |link: &Link| link.pace().is_in_burst(link.heard_at());
         if !self.outlet.is_empty() || self.link.as_ref().is_some_and(bursting) {
-            self.breathes = true;
-            self.quiet.as_mut().reset((Instant::now() + BREATH).into());
+            self.silence.breathe();
         }
     }
 
@@ -211,14 +164,12 @@ impl RelayStream {
 
     fn note_heard(&mut self, bytes: usize) {
         self.aboard.note_bytes(bytes);
-        let now = Instant::now();
-        if self.looked_at.is_some_and(|at| now < at + LAST_LOOK) {
-            // These had been waiting below the watermark: they are passed on, but they are no sign of life.
+        let Some(link) = &mut self.link else { return };
+        if !self.silence.note_bytes(link) {
             return;
         }
-        self.barren_landings = 0;
-        self.heard_at = now;
-        self.listen();
+        self.heard_at = link.heard_at();
+        self.bytes_per_second = link.pace().bytes_per_second(self.heard_at);
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
         if self.crossing.as_deref().is_some_and(stalled) {
@@ -226,42 +177,12 @@ impl RelayStream {
         }
     }
 
-    /// Waits for the next bytes of the current relay.
-    fn listen(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        let now = link.heard_at();
-        self.bytes_per_second = link.pace().bytes_per_second(now);
-        if self.looked_at.take().is_some() {
-            link.raise_watermark();
+    /// Waits until the current relay has been silent for too long.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(link) = &mut self.link {
+            ready!(self.silence.poll(cx, link));
         }
-        let half_way = now + self.stall_after() / 2;
-        self.quiet.as_mut().reset(half_way.into());
-    }
-
-    /// The silence after which another relay is asked.
-    fn stall_after(&self) -> Duration {
-        let by_pace = |link: &Link| link.pace().stall_after(link.heard_at());
-        let stall = self.voyage.stall_timeout;
-        let stall = stall.or_else(|| self.link.as_ref().map(by_pace));
-        // Where every relay is silent, as behind a source that hangs, they are not asked in turn without end.
-        stall.unwrap_or_default() * 2_u32.saturating_pow(self.barren_landings.min(4))
-    }
-
-    /// Waits until the current relay has been silent for too long. A quiet passage may be below the watermark: half-way,
-    /// whatever waits is taken, and from then on each byte wakes us.
-    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.quiet.as_mut().poll(cx));
-        match (self.looked_at, &mut self.link) {
-            (None, Some(link)) => {
-                let now = Instant::now();
-                let since = link.heard_at();
-                link.lower_watermark();
-                self.looked_at = Some(now);
-                let end = (since + self.stall_after()).max(now + LAST_LOOK);
-                self.quiet.as_mut().reset(end.into());
-            }
-            _ => self.cross(Why::Stalled),
-        }
+        self.cross(Why::Stalled);
         Poll::Ready(())
     }
 
@@ -287,14 +208,9 @@ impl RelayStream {
         let Some(crossing) = &mut self.crossing else {
             return Poll::Ready(Ok(()));
         };
-        let voyage = &self.voyage;
         let scene = Scene {
-            seats: &voyage.seats,
-            routes: &voyage.routes,
-            request: &voyage.request,
-            mount: &voyage.mount,
+            voyage: &self.voyage,
             carried: &self.carried,
-            content_type: voyage.content_type.as_deref(),
             heard_at: self.heard_at,
             bytes_per_second: self.bytes_per_second,
         };
@@ -318,39 +234,38 @@ impl RelayStream {
         }
     }
 
+    fn log_seam(&self, why: Why, to: &Seat, seam: Seam) {
+        let from = self.seat.as_ref().map(|seat| seat.relay().name.as_str());
+        debug!(
+            "{}: {} {}, goes on at {}: {seam} seam after {} ms",
+            self.voyage.mount,
+            why.as_str(),
+            from.unwrap_or_default(),
+            to.relay().name,
+            self.heard_at.elapsed().as_millis()
+        );
+    }
+
     /// Makes the seam.
     fn land(&mut self, landing: Landing, why: Why) {
         let Landing {
             seat,
-            link,
+            mut link,
             seam,
             cargo,
             titles,
         } = landing;
-        let gap = self.heard_at.elapsed();
-        let left = self
-            .seat
-            .as_ref()
-            .map_or("", |seat| seat.relay().name.as_str());
-        debug!(
-            "{}: {} {left}, goes on at {}: {seam} seam after {} ms",
-            self.voyage.mount,
-            why.as_str(),
-            seat.relay().name,
-            gap.as_millis()
-        );
+        self.log_seam(why, &seat, seam);
         self.aboard.note_seam(seam, seat.id(), seat.relay());
+        self.silence.note_landing(&mut link);
         self.seat = Some(seat);
         self.link = Some(link);
-        self.skip_bytes = 0;
-        self.barren_landings += 1;
         let sent_bytes = match cargo {
             Cargo::Plain { audio, place } => self.unload_plain(&audio, place, seam, titles),
             Cargo::Ogg { approach, resume } => self.unload_ogg(*approach, resume, seam),
         };
-        match sent_bytes {
-            0 => self.listen(),
-            bytes => self.note_heard(bytes),
+        if sent_bytes > 0 {
+            self.note_heard(sent_bytes);
         }
     }
 

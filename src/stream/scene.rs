@@ -13,21 +13,32 @@ use super::seats::Seats;
 /// Where nothing is known of a stream's pace: 128 kbit/s.
 const USUAL_BYTES_PER_SECOND: u64 = 16_000;
 
-/// A listener's stream as an attempt sees it.
+/// What stays the same for a stream, whichever relay it comes from.
+#[derive(Debug)]
+pub struct Voyage {
+    /// Where seats on relays come from.
+    pub seats: Seats,
+    /// How relays are reached.
+    pub routes: SharedRoutes,
+    /// What they are asked.
+    pub request: Arc<Request>,
+    /// The mount's public path.
+    pub mount: Arc<str>,
+    /// The MIME type that the listener was told.
+    pub content_type: Option<String>,
+    /// The silence after which another relay is asked; `None` follows the pace.
+    pub stall_timeout: Option<Duration>,
+    /// How long a listener is kept without audio.
+    pub hold: Duration,
+}
+
+/// A listener's stream as an attempt to go on with another relay sees it.
 #[derive(Debug)]
 pub struct Scene<'a> {
-    /// Where seats on relays come from.
-    pub seats: &'a Seats,
-    /// How relays are reached.
-    pub routes: &'a SharedRoutes,
-    /// What they are asked.
-    pub request: &'a Arc<Request>,
-    /// The mount's public path.
-    pub mount: &'a Arc<str>,
+    /// What stays the same.
+    pub voyage: &'a Voyage,
     /// What the listener was sent.
     pub carried: &'a Carried,
-    /// The MIME type that he was told.
-    pub content_type: Option<&'a str>,
     /// When the last byte that he was sent came.
     pub heard_at: Instant,
     /// The stream's pace, where it is known.
@@ -50,7 +61,8 @@ impl Scene<'_> {
 
     /// Whether a relay serves what the listener was promised.
     pub fn is_same_type(&self, head: &RelayHead) -> bool {
-        match (self.content_type, head.content_type.as_deref()) {
+        let ours = self.voyage.content_type.as_deref();
+        match (ours, head.content_type.as_deref()) {
             (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
             _ => true,
         }

@@ -24,9 +24,10 @@ use super::head::RelayHead;
 use super::icy::IcyWriter;
 use super::link::{Link, TurnedAway};
 use super::outlet::Outlet;
-use super::relay_stream::{RelayStream, Voyage};
+use super::relay_stream::RelayStream;
 use super::request::Request;
 use super::routes::SharedRoutes;
+use super::scene::Voyage;
 use super::seats::{Seat, Seats};
 use super::streams::{Journey, Streams};
 

@@ -51,7 +51,7 @@ fn every_broken_setting_is_told_with_its_line() {
 
 #[test]
 fn every_broken_setting_of_carried_streams_is_told_with_its_line() {
-    assert_cases(include_str!("broken/carried.txt"), 23, &[RELAY]);
+    assert_cases(include_str!("broken/carried.txt"), 36, &[RELAY]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn every_broken_relay_is_told_with_its_line() {
 
 #[test]
 fn every_broken_variable_is_told_with_its_name() {
-    assert_cases(include_str!("broken/variables.txt"), 25, &[RELAY]);
+    assert_cases(include_str!("broken/variables.txt"), 34, &[RELAY]);
 }
 
 #[test]

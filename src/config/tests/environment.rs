@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Bind, Sources, load};
+use super::super::{Bind, Mode, Sources, load};
 use super::{RELAY, environment, good, lines};
 
 #[test]
@@ -185,7 +185,7 @@ fn the_flag_names_the_file_before_the_variable_does() {
 #[test]
 fn every_scalar_of_a_section_has_its_variable() {
     let variables = [
-        ("BALANCER__MODE", "redirect"),
+        ("BALANCER__MODE", "proxy"),
         ("BALANCER__THREADS", " 3 "),
         ("BALANCER__PUBLIC_URL", "https://radio.example.com"),
         ("BALANCER__TRUSTED_PROXIES", "10.1.2.3, fd00::/8"),
@@ -227,6 +227,7 @@ fn every_scalar_of_a_section_has_its_variable() {
          slow_listener_timeout: 5s, drain_time: 6s, \
          rebalance: Rebalance { listeners_per_second: 7, difference_percent: 8 } }"
     );
+    assert_eq!(config.mode, Mode::Proxy);
     assert_eq!((config.threads, config.admin.bind), (Some(3), None));
     let networks: Vec<_> = config
         .trusted_proxies

@@ -158,3 +158,27 @@ fn a_poll_may_take_a_whole_interval() {
     let toml = "[poll]\ninterval = \"3s\"\ntimeout = \"3s\"\n[[relay]]\nurl = \"http://a\"";
     assert_eq!(good(toml, &[]).config.poll.timeout, Duration::from_secs(3));
 }
+
+#[test]
+fn the_ends_of_each_range_of_carried_streams_are_taken() {
+    let least = "connect_timeout = \"100ms\"\nanswer_timeout = \"100ms\"\nstall_timeout = \"500ms\"\nhold = \"0s\"\n\
+                 slow_listener_timeout = \"1s\"\ndrain_time = \"0s\"\nrebalance = 0\nrebalance_difference = 1";
+    let most = "connect_timeout = \"1m\"\nanswer_timeout = \"1m\"\nstall_timeout = \"30s\"\nhold = \"10m\"\n\
+                slow_listener_timeout = \"10m\"\ndrain_time = \"1h\"\nrebalance = 1000\nrebalance_difference = 100";
+    let told = |stream: &str| {
+        let toml = format!("[stream]\n{stream}\n[[relay]]\nurl = \"http://a\"");
+        format!("{:?}", good(&toml, &[]).config.stream)
+    };
+    assert_eq!(
+        told(least),
+        "Stream { connect_timeout: 100ms, answer_timeout: 100ms, stall_timeout: Some(500ms), hold: 0ns, \
+         slow_listener_timeout: 1s, drain_time: 0ns, \
+         rebalance: Rebalance { listeners_per_second: 0, difference_percent: 1 } }"
+    );
+    assert_eq!(
+        told(most),
+        "Stream { connect_timeout: 60s, answer_timeout: 60s, stall_timeout: Some(30s), hold: 600s, \
+         slow_listener_timeout: 600s, drain_time: 3600s, \
+         rebalance: Rebalance { listeners_per_second: 1000, difference_percent: 100 } }"
+    );
+}

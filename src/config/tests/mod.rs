@@ -6,6 +6,8 @@ mod documented;
 mod environment;
 mod good;
 mod never_panics;
+mod rules;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

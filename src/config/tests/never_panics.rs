@@ -13,6 +13,11 @@ fn toml() -> impl Strategy<Value = String> {
         "[[relay]]",
         "[[bind]]",
         "[[mount]]",
+        "[stream]",
+        "[upstream]",
+        "[redirect]",
+        "[[rule]]",
+        "[rule]",
         "[relay.mounts]",
         "[relay]",
         "[poll.interval]",
@@ -39,6 +44,13 @@ fn toml() -> impl Strategy<Value = String> {
         "\"\"",
         "mounts.\"/a\"",
         "password",
+        "hold",
+        "stall_timeout",
+        "rebalance",
+        "without_https",
+        "ca_file",
+        "token_file",
+        "user_agent",
     ]);
     let values = prop_oneof![
         prop::sample::select(vec![
@@ -58,6 +70,9 @@ fn toml() -> impl Strategy<Value = String> {
             "\"http://[::1]:80\"",
             "'''",
             "\"\\u0000\"",
+            "\"proxy\"",
+            "\"(a\\n\"",
+            "\"/dev/null\"",
             "99999999999999999999",
         ])
         .prop_map(str::to_owned),

@@ -1,0 +1,274 @@
+//! Joining: a relay that delivers, while the place is searched where a listener's stream goes on.
+//!
+//! In: its audio as it comes, and what the listener was sent. Out: a [`Landing`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep};
+
+use super::Seam;
+use super::carried::Carried;
+use super::icy::Metadata;
+use super::link::{Link, TurnedAway};
+use super::ogg::{self, Joint};
+use super::pace::STEP_BYTES;
+use super::scene::Scene;
+use super::search::{Clock, PlainSearch, Spot};
+use super::seats::Seat;
+
+/// How long a relay that is behind is given to reach the joint.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long, where waiting cannot help: in a silence, and when the last audio is older than any burst.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(300);
+const LONG_AGO: Duration = Duration::from_secs(8);
+
+/// The most of a body that is searched: more than any burst-size that a default queue-size of 512 KiB allows.
+const BODY_LIMIT_BYTES: usize = 768 * 1024;
+
+/// Where a listener goes on.
+#[derive(Debug)]
+pub struct Landing {
+    /// The place on the relay.
+    pub seat: Seat,
+    /// The connection to it.
+    pub link: Link,
+    /// How well it fits.
+    pub seam: Seam,
+    /// What came of it so far.
+    pub cargo: Cargo,
+    /// Titles and their places in the relay's audio.
+    pub titles: Vec<(u64, Metadata)>,
+}
+
+/// What came of a relay before the landing.
+#[derive(Debug)]
+pub enum Cargo {
+    /// Plain audio, and the place in it where the listener goes on; it may still be to come.
+    Plain {
+        /// The relay's audio from its first byte.
+        audio: Vec<u8>,
+        /// Offset of the next byte to send.
+        place: u64,
+    },
+    /// Pages, and the first that the listener does not have.
+    Ogg {
+        /// The relay's pages.
+        approach: Box<ogg::Approach>,
+        /// Index of the first page to send.
+        resume: usize,
+    },
+}
+
+/// A relay that delivers, while the joint is searched.
+pub struct Joining {
+    /// The place on the relay.
+    pub seat: Seat,
+    link: Link,
+    body: Body,
+    titles: Vec<(u64, Metadata)>,
+    patience: Pin<Box<Sleep>>,
+    found: Option<Found>,
+}
+
+enum Body {
+    Plain {
+        audio: Vec<u8>,
+        /// Nothing is searched for a listener who has had nothing.
+        search: Option<Box<PlainSearch>>,
+    },
+    Ogg(Box<ogg::Approach>),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    Spot(Spot),
+    Page { resume: usize, seam: Seam },
+}
+
+impl Joining {
+    /// Begins to search in what `link` delivers.
+    pub fn new(seat: Seat, link: Link, scene: &Scene<'_>) -> Self {
+        let body = match scene.carried {
+            Carried::Ogg(_) => Body::Ogg(Box::default()),
+            Carried::Plain(plain) => Body::Plain {
+                audio: Vec::new(),
+                search: Some(Box::new(PlainSearch::new(plain, BODY_LIMIT_BYTES))),
+            },
+            Carried::Nothing => Body::Plain {
+                audio: Vec::new(),
+                search: None,
+            },
+        };
+        let in_vain = match &body {
+            Body::Plain { search, .. } => {
+                search.as_ref().is_some_and(|search| search.is_in_silence())
+            }
+            Body::Ogg(_) => false,
+        };
+        let old = scene.elapsed() > LONG_AGO;
+        let patience = if in_vain || old {
+            LITTLE_PATIENCE
+        } else {
+            PATIENCE
+        };
+        Self {
+            seat,
+            link,
+            body,
+            titles: Vec::new(),
+            patience: Box::pin(sleep(patience)),
+            found: None,
+        }
+    }
+
+    /// Goes as far as it can; returns how well the relay fits once that is known.
+    ///
+    /// # Errors
+    /// The relay ended the connection.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        scene: &Scene<'_>,
+    ) -> Result<Option<Seam>, TurnedAway> {
+        if self.found.is_none() {
+            self.read(cx, scene)?;
+        }
+        let in_time = self.found.is_none() && self.patience.as_mut().poll(cx).is_pending();
+        if self.found.is_none() && !in_time {
+            self.found = self.conclude(scene);
+        }
+        Ok(self.found.as_ref().map(Found::seam))
+    }
+
+    /// Takes what has come until the joint is found.
+    fn read(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) -> Result<(), TurnedAway> {
+        let mut room = [0; STEP_BYTES];
+        while self.found.is_none() {
+            let titles = &mut self.titles;
+            let each = |place, title| titles.push((place, title));
+            let Poll::Ready(read) = self.link.poll_audio(cx, &mut room, each) else {
+                return Ok(());
+            };
+            match read {
+                Ok(0) | Err(_) => return Err(TurnedAway::HungUp),
+                Ok(read) => self.take(room.get(..read).unwrap_or_default(), scene),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, piece: &[u8], scene: &Scene<'_>) {
+        match (&mut self.body, scene.carried) {
+            (Body::Plain { audio, search }, Carried::Plain(sent)) => {
+                audio.extend_from_slice(piece);
+                let spot = search
+                    .as_mut()
+                    .and_then(|search| search.look(sent, audio, scene.clock()));
+                self.found = spot.map(Found::Spot);
+                if self.found.is_none() && audio.len() >= BODY_LIMIT_BYTES {
+                    self.found = self.conclude(scene);
+                }
+            }
+            (Body::Ogg(approach), Carried::Ogg(sent)) => {
+                approach.push(piece);
+                self.found = match sent.joint(approach) {
+                    Joint::Found { resume } => Some(Found::Page {
+                        resume,
+                        seam: Seam::Exact,
+                    }),
+                    Joint::NoOverlap { resume } => Some(Found::Page {
+                        resume,
+                        seam: Seam::Audible,
+                    }),
+                    Joint::Unsure { .. } | Joint::NotYet => None,
+                };
+            }
+            (Body::Plain { audio, .. }, _) => {
+                audio.extend_from_slice(piece);
+                self.found = Some(Found::Spot(Spot {
+                    place: 0,
+                    seam: Seam::Exact,
+                }));
+            }
+            (Body::Ogg(_), _) => {}
+        }
+    }
+
+    /// Decides with what is there; `None` when nothing came at all.
+    fn conclude(&self, scene: &Scene<'_>) -> Option<Found> {
+        match (&self.body, scene.carried) {
+            (
+                Body::Plain {
+                    audio,
+                    search: Some(search),
+                },
+                Carried::Plain(sent),
+            ) if !audio.is_empty() => {
+                Some(Found::Spot(search.conclude(sent, audio, scene.clock())))
+            }
+            (Body::Ogg(approach), Carried::Ogg(sent)) if approach.pages() > 0 => {
+                Some(match sent.joint(approach) {
+                    Joint::Found { resume } => Found::Page {
+                        resume,
+                        seam: Seam::Exact,
+                    },
+                    Joint::Unsure { resume } => Found::Page {
+                        resume,
+                        seam: Seam::Guessed,
+                    },
+                    Joint::NoOverlap { resume } => Found::Page {
+                        resume,
+                        seam: Seam::Audible,
+                    },
+                    Joint::NotYet => Found::Page {
+                        resume: approach.recent(scene.clock().missed_bytes()),
+                        seam: Seam::Audible,
+                    },
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Lands; `None` while the joint is not found.
+    pub fn land(self) -> Option<Landing> {
+        let (cargo, seam) = match (self.body, self.found?) {
+            (Body::Plain { audio, .. }, Found::Spot(spot)) => {
+                let place = spot.place;
+                (Cargo::Plain { audio, place }, spot.seam)
+            }
+            (Body::Ogg(approach), Found::Page { resume, seam }) => {
+                (Cargo::Ogg { approach, resume }, seam)
+            }
+            _ => return None,
+        };
+        Some(Landing {
+            seat: self.seat,
+            link: self.link,
+            seam,
+            cargo,
+            titles: self.titles,
+        })
+    }
+}
+
+impl Found {
+    fn seam(&self) -> Seam {
+        match self {
+            Self::Spot(spot) => spot.seam,
+            Self::Page { seam, .. } => *seam,
+        }
+    }
+}
+
+impl Clock {
+    /// How many bytes went by since the listener's last one.
+    fn missed_bytes(&self) -> usize {
+        let bytes = self.elapsed.as_millis() * u128::from(self.bytes_per_second) / 1_000;
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+}
