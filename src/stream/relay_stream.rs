@@ -11,7 +11,6 @@ use log::debug;
 use tokio::io::ReadBuf;
 
 use super::Seam;
-
 use super::carried::{Carried, collected};
 use super::crossing::{Crossed, Crossing, Why};
 use super::icy::Metadata;
