@@ -63,6 +63,9 @@ pub struct DemoFlags {
     /// Port of the balancer on 127.0.0.1; the admin address takes the next one.
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65534))]
     pub port: u16,
+    /// Carry the streams instead of redirecting: listeners do not hear a relay die.
+    #[arg(long)]
+    pub proxy: bool,
     /// End by itself after this time, such as 10s.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub length: Option<Duration>,

@@ -44,7 +44,7 @@ pub fn run(flags: &DemoFlags) -> ExitCode {
 fn play(flags: &DemoFlags, stage: Runtime) -> io::Result<ExitCode> {
     let fleet = stage.block_on(DemoFleet::start(flags.relays.into()))?;
     let balancer = SocketAddr::from((Ipv4Addr::LOCALHOST, flags.port));
-    let config = configuration(balancer, &fleet.origins())?;
+    let config = configuration(balancer, &fleet.origins(), flags.proxy)?;
     introduce(balancer, &config);
 
     let (curtain, lifted) = watch::channel(());
@@ -95,13 +95,15 @@ fn introduce(balancer: SocketAddr, config: &Config) {
 }
 
 /// The configuration as an operator would give it by environment, with polls quick enough to watch.
-fn configuration(balancer: SocketAddr, relays: &[SocketAddr]) -> io::Result<Config> {
+fn configuration(balancer: SocketAddr, relays: &[SocketAddr], proxy: bool) -> io::Result<Config> {
     let relays: Vec<String> = relays.iter().map(ToString::to_string).collect();
     let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, balancer.port().saturating_add(1)));
+    let mode = if proxy { "proxy" } else { "redirect" };
     let environment: BTreeMap<String, OsString> = [
         ("ICECAST_RELAYS", relays.join(",")),
         ("PORT", balancer.port().to_string()),
         ("BALANCER__ADMIN__BIND", admin.to_string()),
+        ("BALANCER__MODE", mode.to_owned()),
         ("BALANCER__POLL__INTERVAL", "2s".to_owned()),
         ("BALANCER__POLL__TIMEOUT", "1s".to_owned()),
         ("BALANCER__SELECT__SLOW_START", "5s".to_owned()),

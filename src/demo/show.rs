@@ -140,7 +140,7 @@ async fn turn(relay: &mut DemoRelay, alive: bool) -> Option<String> {
     }
     if !alive {
         relay.kill().await;
-        return Some("dies; its listeners press play again".to_owned());
+        return Some("dies".to_owned());
     }
     match relay.revive().await {
         Ok(()) => Some("is back".to_owned()),
