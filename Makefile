@@ -32,6 +32,7 @@ unit: tools-build
 	cargo test --locked --lib --bins
 	cargo test --locked --doc
 	cargo test --locked --test layers
+	cargo test --locked --test swarm
 
 stories: tools-build tools-stories
 	cargo test --locked --test stories
@@ -63,3 +64,6 @@ tools-stories:
 	$(call need,icecast2,icecast2)
 	$(call need,ffmpeg,ffmpeg)
 	$(call need,curl,curl)
+	$(call need,mpg123,mpg123)
+	$(call need,ss,iproute2)
+	$(call need,setpriv,util-linux)

@@ -12,13 +12,19 @@
     reason = "clippy takes only #[test] functions for tests; the harness may fail a story in the same way"
 )]
 
+mod codecs;
 mod commands;
 mod control;
 mod faults;
 mod harness;
 mod mounts;
+mod moving;
 mod patience;
 mod players;
+mod proxy;
+mod proxy_players;
 mod redirect;
 mod stage;
+mod unbroken;
+mod upstream;
 mod vectors;

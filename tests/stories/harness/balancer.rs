@@ -12,6 +12,7 @@ use super::folder::Folder;
 use super::http::{Answer, Asked, Question};
 use super::ports;
 use super::process::{self, Process, mortal};
+use super::radio::{Radio, TuneIn};
 use super::status::AdminStatus;
 use super::wait::{eventually, eventually_some, seconds};
 
@@ -143,6 +144,36 @@ impl Balancer {
         )
     }
 
+    /// A radio that plays a mount from now on.
+    #[track_caller]
+    pub fn radio(&self, mount: &str) -> Radio {
+        let radio = self.radio_that(&TuneIn::to(mount));
+        assert_eq!(radio.head().status, 200, "{}", self.said());
+        radio
+    }
+
+    /// A radio that asks in its own way, whatever it is answered.
+    #[track_caller]
+    pub fn radio_that(&self, asks: &TuneIn) -> Radio {
+        let answer = asks.at(self.public);
+        answer.unwrap_or_else(|e| panic!("the balancer gave no answer: {e}"))
+    }
+
+    /// `n` radios that play a mount from now on, tuned in at the same time.
+    #[track_caller]
+    pub fn radios(&self, n: usize, mount: &str) -> Vec<Radio> {
+        let (public, asks) = (self.public, TuneIn::to(mount));
+        let radios: Vec<_> = std::thread::scope(|scope| {
+            let tune_in = |_| scope.spawn(|| asks.at(public));
+            let threads: Vec<_> = (0..n).map(tune_in).collect();
+            let radios = threads.into_iter().map(|thread| thread.join().unwrap());
+            radios.map(|radio| radio.expect("an answer")).collect()
+        });
+        let served = |radio: &Radio| radio.head().status == 200;
+        assert!(radios.iter().all(served), "{}", self.said());
+        radios
+    }
+
     /// `n` tune-ins, four at a time.
     #[track_caller]
     pub fn tune_in_times(&self, n: usize, mount: &str) -> Vec<Answer> {
@@ -207,6 +238,23 @@ impl Balancer {
     /// The last lines that it wrote.
     pub fn said(&self) -> String {
         self.folder.tail("output")
+    }
+
+    /// How many seams of a kind it has made: `exact`, `guessed` or `audible`.
+    #[track_caller]
+    pub fn seams(&self, kind: &str) -> u64 {
+        let metric = format!("icecast_balancer_seams_total{{seam=\"{kind}\"}} ");
+        let metrics = self.ask_as_operator("/metrics").text();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&metric));
+        value.map_or(0, |value| value.parse().expect("a number"))
+    }
+
+    /// The first line of its log that contains these words, when there is one.
+    pub fn log_line_with(&self, words: &str) -> Option<String> {
+        let log = self.folder.read("output");
+        log.lines()
+            .find(|line| line.contains(words))
+            .map(str::to_owned)
     }
 
     /// The most memory that it ever had resident, in bytes.

@@ -2,7 +2,7 @@
 
 use super::http::Answer;
 use super::icecast::{Icecast, Server};
-use super::programme::programme;
+use super::programme::Format;
 use super::relay::{Relay, RunningRelay};
 use super::source::Source;
 use super::wait::{eventually, seconds};
@@ -12,8 +12,8 @@ use super::wait::{eventually, seconds};
 pub struct Fleet {
     // Fields are dropped in this order: first those who pull, then the source, then the master.
     relays: Vec<RunningRelay>,
-    _sources: Vec<Source>,
-    _master: Icecast,
+    sources: Vec<(String, Source)>,
+    master: Icecast,
 }
 
 /// A fleet that knows its relays and not yet its mounts.
@@ -40,6 +40,18 @@ impl Fleet {
     /// All relays, the first first.
     pub fn relays(&self) -> &[RunningRelay] {
         &self.relays
+    }
+
+    /// The source of a mount.
+    #[track_caller]
+    pub fn source(&self, mount: &str) -> &Source {
+        let found = self.sources.iter().find(|(fed, _)| fed == mount);
+        &found.expect("a mount with a source").1
+    }
+
+    /// Where all sources feed, and from where all relays pull.
+    pub fn master(&self) -> &Icecast {
+        &self.master
     }
 
     /// Which relay a redirect points to, by its number.
@@ -78,21 +90,34 @@ impl FleetPlan {
     /// Starts the fleet with several mounts.
     #[track_caller]
     pub fn carrying_all(self, mounts: &[&str]) -> Fleet {
+        let mounts: Vec<_> = mounts.iter().map(|mount| (*mount, Format::Mp3)).collect();
+        self.carrying_formats(&mounts)
+    }
+
+    /// Starts the fleet with several mounts, each in its format.
+    #[track_caller]
+    pub fn carrying_formats(self, mounts: &[(&str, Format)]) -> Fleet {
         let master = Icecast::start("master", &Server::default());
         // Encoded while the master starts, not while it waits for its source.
-        programme();
+        for (_, format) in mounts {
+            format.programme();
+        }
         master.wait_until_up();
-        let feed = |mount: &&str| Source::feeding(master.address(), mount);
+        let feed = |(mount, format): &(&str, Format)| {
+            let source = Source::feeding_in(*format, master.address(), mount);
+            ((*mount).to_owned(), source)
+        };
         let sources = mounts.iter().map(feed).collect();
-        wait_until_fed(&master, mounts);
-        let relays = start_relays(&self.0, &master, mounts);
+        let mounts: Vec<_> = mounts.iter().map(|(mount, _)| *mount).collect();
+        wait_until_fed(&master, &mounts);
+        let relays = start_relays(&self.0, &master, &mounts);
         for relay in &relays {
             relay.wait_until_it_carries_all();
         }
         Fleet {
             relays,
-            _sources: sources,
-            _master: master,
+            sources,
+            master,
         }
     }
 }

@@ -34,10 +34,15 @@ impl Folder {
         path
     }
 
+    /// One file as text; empty when there is none.
+    pub fn read(&self, name: &str) -> String {
+        let text = fs::read(self.0.join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// The last lines of one file, for a failure's report; empty when there is none.
     pub fn tail(&self, name: &str) -> String {
-        let text = fs::read(self.0.join(name)).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = self.read(name);
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

@@ -90,6 +90,8 @@ impl Asked {
 /// What a server said.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// The first line, as it came.
+    pub status_line: String,
     /// The status code.
     pub status: u16,
     /// Names in lower case, in the order they came.
@@ -113,10 +115,12 @@ impl Answer {
 
     fn parse_head(head: &str) -> Option<Self> {
         let mut lines = head.lines();
-        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let status_line = lines.next()?.to_owned();
+        let status = status_line.split(' ').nth(1)?.parse().ok()?;
         let headers = lines.filter_map(|line| line.split_once(':'));
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
         Some(Self {
+            status_line,
             status,
             headers: headers.collect(),
             body: Vec::new(),

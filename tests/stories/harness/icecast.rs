@@ -18,6 +18,8 @@ use super::wait::{eventually, seconds, within};
 pub struct Server {
     /// `<limits><clients>`, which counts listeners, sources, relays and questions alike; 0 means the default of 200.
     pub clients: u32,
+    /// `<limits><burst-size>`; `None` means the default of 65535.
+    pub burst_bytes: Option<u32>,
     /// Elements of its own: `<master-server>`, `<relay>`, `<mount>`.
     pub elements: String,
 }
@@ -107,6 +109,16 @@ impl Icecast {
         drop(self.run.borrow_mut().take().expect("a running icecast2"));
     }
 
+    /// Asks it to end (SIGTERM), and waits until it has.
+    #[track_caller]
+    pub fn stop(&self) {
+        self.signal("TERM");
+        eventually(seconds(5), &format!("{} ends", self.name), || {
+            self.has_died()
+        });
+        drop(self.run.borrow_mut().take());
+    }
+
     /// Hangs it (SIGSTOP): its connections stay, the kernel accepts more, nothing answers.
     pub fn freeze(&self) {
         self.signal("STOP");
@@ -146,24 +158,30 @@ impl Icecast {
         Some(sources.filter_map(ListedMount::parse).collect())
     }
 
+    /// Whether it says that this plays now on one mount.
+    pub fn shows_title(&self, mount: &str, title: &str) -> bool {
+        let page = self.ask(&format!("/admin/stats?mount={mount}"));
+        let shown = format!("<title>{}</title>", title.replace('&', "&amp;"));
+        page.is_some_and(|answer| answer.text().contains(&shown))
+    }
+
+    /// Says once what plays now on one mount: each time is a block of metadata to every listener.
+    #[track_caller]
+    pub fn announce(&self, mount: &str, title: &str) {
+        let said = self.ask(&announcement(mount, title));
+        said.unwrap_or_else(|| panic!("{} does not take the title {title:?}", self.name));
+    }
+
     /// Sets what plays now on one mount, and waits until the server says so.
     #[track_caller]
     pub fn set_title(&self, mount: &str, title: &str) {
-        let song = title
-            .replace('%', "%25")
-            .replace(' ', "%20")
-            .replace('&', "%26");
-        let command = format!("/admin/metadata?mount={mount}&mode=updinfo&song={song}");
-        let page = format!("/admin/stats?mount={mount}");
-        let shown = format!("<title>{}</title>", title.replace('&', "&amp;"));
+        let command = announcement(mount, title);
         // ICECAST: a relay's title is overwritten by the master's with the first block of metadata, so it is said again.
         eventually(
             seconds(5),
             &format!("{} shows the title {title:?}", self.name),
             || {
-                let shows = self
-                    .ask(&page)
-                    .is_some_and(|answer| answer.text().contains(&shown));
+                let shows = self.shows_title(mount, title);
                 if !shows {
                     self.ask(&command);
                 }
@@ -180,6 +198,12 @@ impl Drop for Icecast {
             eprintln!("--- {} at {} ---\n{log}", self.name, self.address);
         }
     }
+}
+
+fn announcement(mount: &str, title: &str) -> String {
+    let song = title.replace('%', "%25").replace(' ', "%20");
+    let song = song.replace('&', "%26");
+    format!("/admin/metadata?mount={mount}&mode=updinfo&song={song}")
 }
 
 /// One mount as `/admin/listmounts` has it.
@@ -221,6 +245,7 @@ fn xml(address: SocketAddr, folder: &Folder, server: &Server) -> String {
     } else {
         server.clients
     };
+    let burst = server.burst_bytes.unwrap_or(65_535);
     let elements = &server.elements;
     format!(
         "<icecast>
@@ -228,6 +253,7 @@ fn xml(address: SocketAddr, folder: &Folder, server: &Server) -> String {
   <limits>
     <clients>{clients}</clients><sources>20</sources><queue-size>524288</queue-size>
     <client-timeout>30</client-timeout><header-timeout>15</header-timeout><source-timeout>10</source-timeout>
+    <burst-size>{burst}</burst-size>
   </limits>
   <authentication>
     <source-password>hackme</source-password><relay-password>hackme</relay-password>

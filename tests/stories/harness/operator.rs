@@ -9,6 +9,7 @@ use super::balancer::{Balancer, Ended};
 use super::config_text::ConfigText;
 use super::fleet::Fleet;
 use super::http::Question;
+use super::relay::RunningRelay;
 
 /// The token of every [`Guarded`] balancer.
 pub const TOKEN: &str = "q8fJ0c-not-in-any-log-3vXz";
@@ -54,10 +55,24 @@ impl Guarded {
     /// With a configuration file that names the token's.
     #[track_caller]
     pub fn in_front_of(fleet: &Fleet) -> Self {
+        Self::with_config(ConfigText::of(fleet))
+    }
+
+    /// With this configuration file, in which the token's is named.
+    #[track_caller]
+    pub fn with_config(config: ConfigText) -> Self {
         let token = TokenFile::of(TOKEN);
         let key = format!("token_file = \"{}\"", token.path());
-        let balancer = Balancer::with_config(&ConfigText::of(fleet).with_admin(&key));
+        let balancer = Balancer::with_config(&config.with_admin(&key));
         Self { balancer, token }
+    }
+
+    /// Sends a good order for a relay: `drain`, `ready` or `maint`.
+    #[track_caller]
+    pub fn order(&self, order: &str, relay: &RunningRelay) {
+        let path = format!("/relays/{}/{order}", relay.name());
+        let (status, text) = self.post(&path, Some(&format!("Bearer {TOKEN}")));
+        assert_eq!(status, 200, "{path}: {text}");
     }
 
     /// Runs one of the commands, which reads the balancer's own configuration.

@@ -50,3 +50,19 @@ pub fn curl_hears(url: &str, bytes: usize) -> Vec<u8> {
     output.expect("curl's output");
     heard
 }
+
+/// mpg123's decoded seconds of a stream, when it is stopped after so many.
+#[track_caller]
+pub fn mpg123_hears(url: &str, seconds: u32) -> f64 {
+    const SAMPLES_PER_SECOND: usize = 44_100;
+    let mut command: Command = mortal("mpg123");
+    let rate = SAMPLES_PER_SECOND.to_string();
+    command.args(["-q", "-s", "-m", "-r", &rate, "-e", "s16", url]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut mpg123 = Process::start(command);
+    let bytes = 2 * SAMPLES_PER_SECOND * seconds as usize;
+    let mut samples = Vec::new();
+    let output = mpg123.output().take(bytes as u64).read_to_end(&mut samples);
+    output.expect("mpg123's output");
+    samples.len() as f64 / (2 * SAMPLES_PER_SECOND) as f64
+}

@@ -1,10 +1,12 @@
 //! A relay of the fleet: first the plan of one, then the running one.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::icecast::{Icecast, Server};
 use super::listener::{Listener, Listeners};
 use super::wait::{eventually, seconds};
+use super::wire::Wire;
 
 /// What a relay shall pull from the master, and how.
 #[derive(Debug, Clone)]
@@ -12,6 +14,8 @@ pub struct Relay {
     /// Empty: everything, by `<master-server>`.
     pulls: Vec<Pulled>,
     clients: u32,
+    burst_bytes: Option<u32>,
+    lag: Duration,
 }
 
 /// One mount that is pulled by name.
@@ -29,6 +33,8 @@ impl Relay {
         Self {
             pulls: Vec::new(),
             clients: 0,
+            burst_bytes: None,
+            lag: Duration::ZERO,
         }
     }
 
@@ -73,6 +79,18 @@ impl Relay {
         self
     }
 
+    /// Gives a new listener so many bytes of the recent past (`<limits><burst-size>`).
+    pub fn with_burst(mut self, bytes: u32) -> Self {
+        self.burst_bytes = Some(bytes);
+        self
+    }
+
+    /// Has everything so much later than the master.
+    pub fn lagging(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
+    }
+
     fn last(&mut self) -> &mut Pulled {
         self.pulls.last_mut().expect("say of_mount first")
     }
@@ -84,6 +102,7 @@ impl Relay {
         };
         Server {
             clients: self.clients,
+            burst_bytes: self.burst_bytes,
             elements,
         }
     }
@@ -137,14 +156,19 @@ pub struct RunningRelay {
     icecast: Icecast,
     plan: Relay,
     promised: Vec<(String, bool)>,
+    /// The slow way to the master, for a relay that lags.
+    _wire: Option<Wire>,
 }
 
 impl RunningRelay {
     /// Starts the `number`th relay; [`Self::wait_until_it_carries_all`] tells when it is of use.
     #[track_caller]
     pub fn start(number: usize, plan: &Relay, master: SocketAddr, carried: &[&str]) -> Self {
+        let wire = (!plan.lag.is_zero()).then(|| Wire::delayed(plan.lag, master));
+        let master = wire.as_ref().map_or(master, Wire::address);
         let icecast = Icecast::start(&format!("relay{number}"), &plan.server(master));
         Self {
+            _wire: wire,
             icecast,
             plan: plan.clone(),
             promised: plan.promises(carried),
@@ -194,6 +218,12 @@ impl RunningRelay {
         self.icecast.kill();
     }
 
+    /// Ends it as a machine's shutdown does (SIGTERM).
+    #[track_caller]
+    pub fn stop(&self) {
+        self.icecast.stop();
+    }
+
     /// Hangs it: connections are accepted, nothing is answered (SIGSTOP).
     pub fn freeze(&self) {
         self.icecast.freeze();
@@ -215,6 +245,23 @@ impl RunningRelay {
     #[track_caller]
     pub fn set_title(&self, mount: &str, title: &str) {
         self.icecast.set_title(mount, title);
+    }
+
+    /// Whether it has the mount and something feeds it.
+    pub fn has(&self, mount: &str) -> bool {
+        let mounts = self.icecast.listed_mounts().unwrap_or_default();
+        mounts
+            .iter()
+            .any(|found| found.path == mount && found.running)
+    }
+
+    /// Waits until the master's title has come here.
+    #[track_caller]
+    pub fn wait_for_title(&self, mount: &str, title: &str) {
+        let what = format!("{} shows {title:?}", self.name());
+        eventually(seconds(10), &what, || {
+            self.icecast.shows_title(mount, title)
+        });
     }
 
     /// The public status page as it stands, byte for byte.

@@ -54,6 +54,12 @@ impl RelayStatus {
         self.word("ineligible")
     }
 
+    /// Listeners that count: reported and still there, and on their way.
+    pub fn taken(&self) -> u64 {
+        let departed = self.0["departed"].as_u64().expect("a number");
+        self.listeners().saturating_sub(departed) + self.pending()
+    }
+
     /// Why it is as it is, in words for people; empty when there is nothing to say.
     pub fn reason(&self) -> String {
         self.word("reason")

@@ -1,0 +1,169 @@
+//! The content check: what somebody heard is laid beside the whole programme, and every byte must be in its place.
+//!
+//! The programme never repeats, so that a stretch of it has one place. What does not go on where the stretch before it
+//! ended is told by its kind: bytes missing, bytes repeated, or bytes that are nowhere in the programme.
+
+use std::fmt;
+
+use memchr::memmem;
+
+/// A stretch's place is found by its first bytes; noise has no two alike.
+const NEEDLE_BYTES: usize = 64;
+
+/// What was heard, as stretches of the programme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    stretches: Vec<Stretch>,
+}
+
+/// Bytes that stand together in the programme too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    heard_at: usize,
+    /// `None`: nowhere in the programme.
+    place: Option<usize>,
+    bytes: usize,
+}
+
+/// What is wrong behind so many good bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// So many bytes of the programme were left out.
+    Missing {
+        /// Where in what was heard.
+        at: usize,
+        /// How many.
+        bytes: usize,
+    },
+    /// So many bytes came once more.
+    Repeated {
+        /// Where in what was heard.
+        at: usize,
+        /// How many.
+        bytes: usize,
+    },
+    /// So many bytes are not of the programme.
+    Strange {
+        /// Where in what was heard.
+        at: usize,
+        /// How many.
+        bytes: usize,
+    },
+}
+
+impl Content {
+    /// Lays what was heard beside the whole programme.
+    pub fn of(heard: &[u8], whole: &[u8]) -> Self {
+        let mut content = Self {
+            stretches: Vec::new(),
+        };
+        let mut at = 0;
+        while at < heard.len() {
+            let stretch = longest(&heard[at..], whole).map_or(
+                Stretch {
+                    heard_at: at,
+                    place: None,
+                    bytes: NEEDLE_BYTES.min(heard.len() - at),
+                },
+                |(place, bytes)| Stretch {
+                    heard_at: at,
+                    place: Some(place),
+                    bytes,
+                },
+            );
+            at += stretch.bytes;
+            content.add(stretch);
+        }
+        content
+    }
+
+    fn add(&mut self, stretch: Stretch) {
+        match self.stretches.last_mut() {
+            Some(last) if last.place.is_none() && stretch.place.is_none() => {
+                last.bytes += stretch.bytes;
+            }
+            _ => self.stretches.push(stretch),
+        }
+    }
+
+    /// Where in the programme it begins; `None` when its first bytes are not of it.
+    pub fn begins_at(&self) -> Option<usize> {
+        self.stretches.first()?.place
+    }
+
+    /// Where in the programme the byte behind the last one lies; `None` when the last ones are not of it.
+    pub fn ends_at(&self) -> Option<usize> {
+        let last = self.stretches.last()?;
+        Some(last.place? + last.bytes)
+    }
+
+    /// Everything that is wrong; nothing is, when it is one stretch of the programme.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let (mut flaws, mut expected) = (Vec::new(), None);
+        for stretch in &self.stretches {
+            let Stretch {
+                heard_at: at,
+                place,
+                bytes,
+            } = *stretch;
+            match (expected, place) {
+                (_, None) => flaws.push(Flaw::Strange { at, bytes }),
+                (Some(expected), Some(place)) if place > expected => flaws.push(Flaw::Missing {
+                    at,
+                    bytes: place - expected,
+                }),
+                (Some(expected), Some(place)) if place < expected => flaws.push(Flaw::Repeated {
+                    at,
+                    bytes: expected - place,
+                }),
+                _ => {}
+            }
+            expected = place.map(|place| place + bytes).or(expected);
+        }
+        flaws
+    }
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stretches = self.stretches.iter().map(|stretch| {
+            let place = stretch.place.map_or("?".to_owned(), |at| at.to_string());
+            format!("{} bytes from {place}", stretch.bytes)
+        });
+        let stretches: Vec<_> = stretches.collect();
+        write!(f, "{}: {:?}", stretches.join(", then "), self.flaws())
+    }
+}
+
+/// The longest stretch of `whole` that `heard` begins with: its place and its length.
+fn longest(heard: &[u8], whole: &[u8]) -> Option<(usize, usize)> {
+    let needle = &heard[..NEEDLE_BYTES.min(heard.len())];
+    let places = memmem::find_iter(whole, needle);
+    let stretches = places.map(|at| (at, common_bytes(heard, &whole[at..])));
+    // `max_by_key` would take the last of equals; a silence has many places.
+    stretches.reduce(|best, next| if next.1 > best.1 { next } else { best })
+}
+
+fn common_bytes(one: &[u8], other: &[u8]) -> usize {
+    // Compared in halves: a comparison of slices is fast where one of bytes is not, in a test's build.
+    let (mut same, mut beyond) = (0, one.len().min(other.len()) + 1);
+    while beyond - same > 1 {
+        let middle = usize::midpoint(same, beyond);
+        if one[same..middle] == other[same..middle] {
+            same = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    same
+}
+
+/// Fails when something is missing, repeated or strange.
+#[track_caller]
+pub fn assert_unbroken(heard: &[u8], whole: &[u8]) {
+    let content = Content::of(heard, whole);
+    assert!(
+        !heard.is_empty() && content.flaws().is_empty(),
+        "not one unbroken piece of the programme: {content}"
+    );
+}

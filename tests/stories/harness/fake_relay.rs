@@ -1,0 +1,143 @@
+//! A fake relay: says on its status page that it carries a mount, notes what it is asked, and answers as it was told.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::ports;
+use super::programme::{BURST_BYTES, BYTES_PER_SECOND, programme};
+
+/// One fake relay; dropping it ends it.
+#[derive(Debug)]
+pub struct FakeRelay {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    mount: String,
+    answer: String,
+    over: AtomicBool,
+    asked: Mutex<Vec<String>>,
+    listening: Mutex<usize>,
+}
+
+impl FakeRelay {
+    /// Carries `mount`; whoever asks for it gets the head `answer`, and the programme behind it if that says 200.
+    pub fn answering(mount: &str, answer: &str) -> Self {
+        let address = ports::own_address();
+        let door = TcpListener::bind(address).unwrap();
+        let shared = Arc::new(Shared {
+            mount: mount.to_owned(),
+            answer: answer.to_owned(),
+            over: AtomicBool::new(false),
+            asked: Mutex::default(),
+            listening: Mutex::default(),
+        });
+        let theirs = Arc::clone(&shared);
+        thread::spawn(move || {
+            for guest in door.incoming().map_while(Result::ok) {
+                if theirs.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let theirs = Arc::clone(&theirs);
+                thread::spawn(move || theirs.receive(guest));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Carries `mount` as icecast2 would.
+    pub fn of(mount: &str) -> Self {
+        Self::answering(mount, "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The heads of all requests for its mount, as they came.
+    pub fn asked(&self) -> Vec<String> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// How many listeners it has now.
+    pub fn listening(&self) -> usize {
+        *self.shared.listening.lock().unwrap()
+    }
+}
+
+impl Drop for FakeRelay {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        // Wakes the thread that waits for guests.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn receive(&self, mut guest: TcpStream) -> io::Result<()> {
+        guest.set_read_timeout(Some(Duration::from_secs(5)))?;
+        guest.set_write_timeout(Some(Duration::from_secs(2)))?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            guest.read_exact(&mut byte)?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let target = head.split(' ').nth(1).unwrap_or_default();
+        if target.starts_with("/status-json.xsl") {
+            return guest.write_all(self.status().as_bytes());
+        }
+        if !target.starts_with(&self.mount) {
+            return guest.write_all(b"HTTP/1.0 404 File Not Found\r\n\r\n");
+        }
+        self.asked.lock().unwrap().push(head);
+        guest.write_all(self.answer.as_bytes())?;
+        if self
+            .answer
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains(" 200"))
+        {
+            *self.listening.lock().unwrap() += 1;
+            let _ = self.play(&mut guest);
+            *self.listening.lock().unwrap() -= 1;
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> String {
+        let (mount, listeners) = (&self.mount, *self.listening.lock().unwrap());
+        let page = format!(
+            "{{\"icestats\":{{\"server_start_iso8601\":\"2026-01-01T00:00:00+0000\",\"source\":{{\"listeners\":{listeners},\
+             \"listenurl\":\"http://localhost:8000{mount}\",\"server_type\":\"audio/mpeg\",\
+             \"stream_start_iso8601\":\"2026-01-01T00:00:00+0000\",\"dummy\":null}}}}}}"
+        );
+        format!(
+            "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{page}",
+            page.len()
+        )
+    }
+
+    /// The programme from its beginning: a burst, then in real time.
+    fn play(&self, guest: &mut TcpStream) -> io::Result<()> {
+        const PIECES_PER_SECOND: usize = 10;
+        let (burst, rest) = programme().split_at(BURST_BYTES);
+        guest.write_all(burst)?;
+        for piece in rest.chunks(BYTES_PER_SECOND / PIECES_PER_SECOND) {
+            if self.over.load(Ordering::Relaxed) {
+                break;
+            }
+            thread::sleep(Duration::from_secs(1) / PIECES_PER_SECOND as u32);
+            guest.write_all(piece)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! A wire between two parties that a story can make slow or break: a small TCP forwarder.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use super::ports;
+
+/// One wire; dropping it cuts it.
+#[derive(Debug)]
+pub struct Wire {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    far: SocketAddr,
+    delay: Duration,
+    over: AtomicBool,
+    calls: Mutex<Vec<Call>>,
+}
+
+/// One connection, as long as a byte may come.
+#[derive(Debug)]
+struct Call {
+    near: TcpStream,
+    far: TcpStream,
+    /// It is to end without a FIN.
+    abrupt: Arc<AtomicBool>,
+}
+
+impl Wire {
+    /// A wire to `far`; every byte that `far` sends comes `delay` later.
+    pub fn delayed(delay: Duration, far: SocketAddr) -> Self {
+        let address = ports::own_address();
+        let door = TcpListener::bind(address).unwrap();
+        let shared = Arc::new(Shared {
+            far,
+            delay,
+            over: AtomicBool::new(false),
+            calls: Mutex::new(Vec::new()),
+        });
+        let theirs = Arc::clone(&shared);
+        thread::spawn(move || theirs.serve(&door));
+        Self { address, shared }
+    }
+
+    /// A wire to `far`.
+    pub fn to(far: SocketAddr) -> Self {
+        Self::delayed(Duration::ZERO, far)
+    }
+
+    /// Where the near end is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resets every connection at its near end (RST); new ones are taken as before.
+    pub fn reset(&self) {
+        for call in self.shared.calls.lock().unwrap().drain(..) {
+            // A socket that lingers for no time is closed by an RST, unless a FIN went out before.
+            let _ = SockRef::from(&call.near).set_linger(Some(Duration::ZERO));
+            call.abrupt.store(true, Ordering::Relaxed);
+            call.let_go();
+        }
+    }
+
+    /// Ends every connection at its near end (FIN); new ones are taken as before.
+    pub fn cut(&self) {
+        for call in self.shared.calls.lock().unwrap().drain(..) {
+            let _ = call.near.shutdown(Shutdown::Both);
+            call.let_go();
+        }
+    }
+}
+
+impl Call {
+    /// Makes the threads that forward it end; the socket is closed when the last of them has.
+    fn let_go(self) {
+        let _ = self.far.shutdown(Shutdown::Both);
+        let _ = self.near.shutdown(Shutdown::Read);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        self.cut();
+        // Wakes the thread that waits for calls.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl Shared {
+    fn serve(self: &Arc<Self>, door: &TcpListener) {
+        for near in door.incoming().map_while(Result::ok) {
+            if self.over.load(Ordering::Relaxed) {
+                return;
+            }
+            let theirs = Arc::clone(self);
+            thread::spawn(move || theirs.connect(near));
+        }
+    }
+
+    fn connect(&self, near: TcpStream) -> io::Result<()> {
+        let far = TcpStream::connect(self.far)?;
+        let abrupt = Arc::new(AtomicBool::new(false));
+        self.calls.lock().unwrap().push(Call {
+            near: near.try_clone()?,
+            far: far.try_clone()?,
+            abrupt: Arc::clone(&abrupt),
+        });
+        let (mut there, mut back) = (near.try_clone()?, far.try_clone()?);
+        let asks = thread::spawn(move || {
+            let _ = io::copy(&mut there, &mut back);
+            back.shutdown(Shutdown::Both)
+        });
+        self.bring(far, near, &abrupt);
+        let mut calls = self.calls.lock().unwrap();
+        calls.retain(|call| !Arc::ptr_eq(&call.abrupt, &abrupt));
+        drop(calls);
+        let _ = asks.join();
+        Ok(())
+    }
+
+    /// Brings what the far end sends, each piece when its time has come.
+    fn bring(&self, mut far: TcpStream, mut near: TcpStream, abrupt: &Arc<AtomicBool>) {
+        let (store, stored) = channel();
+        let abrupt = Arc::clone(abrupt);
+        let bringer = thread::spawn(move || {
+            let _ = deliver(&stored, &mut near);
+            if !abrupt.load(Ordering::Relaxed) {
+                let _ = near.shutdown(Shutdown::Both);
+            }
+        });
+        let _ = store_all(&mut far, &store, self.delay);
+        drop(store);
+        let _ = far.shutdown(Shutdown::Both);
+        let _ = bringer.join();
+    }
+}
+
+fn store_all(
+    far: &mut TcpStream,
+    store: &Sender<(Instant, Vec<u8>)>,
+    delay: Duration,
+) -> io::Result<()> {
+    let mut part = vec![0; 16_384];
+    loop {
+        let n = far.read(&mut part)?;
+        if n == 0
+            || store
+                .send((Instant::now() + delay, part[..n].to_vec()))
+                .is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+fn deliver(stored: &Receiver<(Instant, Vec<u8>)>, near: &mut TcpStream) -> io::Result<()> {
+    for (due, piece) in stored {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        near.write_all(&piece)?;
+    }
+    Ok(())
+}
