@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep};
 
@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long, where waiting cannot help: in a silence, and when the last audio is older than any burst.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(300);
 const LONG_AGO: Duration = Duration::from_secs(8);
+
+/// ICECAST: a live stream comes in blocks of 1,400 bytes, a burst in whatever the socket holds; so long after the last such
+/// piece it is over.
+const BURST_PIECE_BYTES: usize = 4 * 1024;
+const BURST_PAUSE: Duration = Duration::from_millis(150);
 
 /// The most of a body that is searched: more than any burst-size that a default queue-size of 512 KiB allows.
 const BODY_LIMIT_BYTES: usize = 768 * 1024;
@@ -71,6 +76,8 @@ pub struct Joining {
     body: Body,
     titles: Vec<(u64, Metadata)>,
     patience: Pin<Box<Sleep>>,
+    /// When the last piece came that was larger than those of a live stream.
+    burst_at: Instant,
     found: Option<Found>,
 }
 
@@ -121,6 +128,7 @@ impl Joining {
             body,
             titles: Vec::new(),
             patience: Box::pin(sleep(patience)),
+            burst_at: Instant::now(),
             found: None,
         }
     }
@@ -137,11 +145,23 @@ impl Joining {
         if self.found.is_none() {
             self.read(cx, scene)?;
         }
-        let in_time = self.found.is_none() && self.patience.as_mut().poll(cx).is_pending();
-        if self.found.is_none() && !in_time {
-            self.found = self.conclude(scene);
+        if self.found.is_none() && self.patience.as_mut().poll(cx).is_ready() {
+            self.end_patience(cx, scene);
         }
         Ok(self.found.as_ref().map(Found::seam))
+    }
+
+    /// Decides, but not while the burst is still under way: its end is what tells the time.
+    fn end_patience(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) {
+        let quiet_from = self.burst_at + BURST_PAUSE;
+        if quiet_from <= Instant::now() {
+            self.found = self.conclude(scene);
+            return;
+        }
+        self.patience.as_mut().reset(quiet_from.into());
+        if self.patience.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
     }
 
     /// Takes what has come until the joint is found.
@@ -162,6 +182,9 @@ impl Joining {
     }
 
     fn take(&mut self, piece: &[u8], scene: &Scene<'_>) {
+        if piece.len() >= BURST_PIECE_BYTES {
+            self.burst_at = Instant::now();
+        }
         match (&mut self.body, scene.carried) {
             (Body::Plain { audio, search }, Carried::Plain(sent)) => {
                 audio.extend_from_slice(piece);

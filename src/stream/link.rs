@@ -94,7 +94,7 @@ impl Link {
             metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
             watermark_bytes: 1,
-            wakes_for_all: false,
+            wakes_for_all: true,
             heard_at: now,
         };
         Ok((link, head))
@@ -115,7 +115,7 @@ impl Link {
         self.heard_at
     }
 
-    /// Lets each byte wake us from now on, until [`Link::raise_watermark`].
+    /// Lets each byte wake us from now on, as after the head, until [`Link::raise_watermark`].
     pub fn lower_watermark(&mut self) {
         self.wakes_for_all = true;
         self.set_watermark(1);

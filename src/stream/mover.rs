@@ -18,6 +18,9 @@ use crate::select::{Load, relay_barrier};
 /// How often listeners are asked: a drain is spread in steps of this length.
 const STEP: Duration = Duration::from_millis(250);
 
+/// So long relays must differ before anybody moves: counts come late, and a difference of a moment is none.
+const UNEVEN_FOR: Duration = Duration::from_secs(3);
+
 /// Asks listeners to move.
 #[derive(Debug)]
 pub struct Mover {
@@ -50,8 +53,18 @@ impl BackgroundService for Mover {
 struct Rounds {
     /// Since when each relay that is not ready is being emptied.
     emptied_since: HashMap<RelayId, Instant>,
+    /// Since when the same relay has been the fullest by more than it may.
+    uneven_since: Option<(RelayId, Instant)>,
     /// The part of a listener that rebalancing is still to move.
     owed_listeners: f64,
+}
+
+impl Rounds {
+    fn uneven_for(&mut self, fullest: RelayId, now: Instant) -> Duration {
+        let known = self.uneven_since.filter(|(relay, _)| *relay == fullest);
+        let (_, since) = *self.uneven_since.insert(known.unwrap_or((fullest, now)));
+        now.saturating_duration_since(since)
+    }
 }
 
 impl Mover {
@@ -104,9 +117,15 @@ impl Mover {
 
     fn rebalance(&self, rounds: &mut Rounds, now: Instant) {
         let Some((fullest, emptiest)) = uneven(&self.fleet.lock(), self.rebalance, now) else {
-            rounds.owed_listeners = 0.0;
+            *rounds = Rounds {
+                emptied_since: std::mem::take(&mut rounds.emptied_since),
+                ..Rounds::default()
+            };
             return;
         };
+        if rounds.uneven_for(fullest, now) < UNEVEN_FOR {
+            return;
+        }
         rounds.owed_listeners +=
             f64::from(self.rebalance.listeners_per_second) * STEP.as_secs_f64();
         let count = rounds.owed_listeners.floor();

@@ -46,6 +46,7 @@ impl Silence {
             barren_landings: 0,
             limit,
         };
+        link.raise_watermark();
         silence.begin(link);
         silence
     }
@@ -65,6 +66,7 @@ impl Silence {
     pub fn note_landing(&mut self, link: &mut Link) {
         self.barren_landings = self.barren_landings.saturating_add(1);
         self.looked_at = None;
+        link.raise_watermark();
         self.begin(link);
     }
 

@@ -21,13 +21,10 @@ fn over_the_death_of_a_relay<T: Send>(hears: impl FnOnce(&str) -> T + Send) -> T
     let url = balancer.url(MOUNT);
     let heard = thread::scope(|scope| {
         let player = scope.spawn(move || hears(&url));
-        let mut has_him = None;
-        eventually(seconds(8), "a relay has him", || {
-            let mut relays = fleet.relays().iter();
-            has_him = relays.position(|relay| relay.reported_listeners() == 1);
-            has_him.is_some()
-        });
-        fleet.relays()[has_him.unwrap()].kill();
+        let carried = |relay| balancer.admin_status().of(relay).streams() == 1;
+        let has_him = || fleet.relays().iter().find(|relay| carried(relay));
+        eventually(seconds(8), "a relay has him", || has_him().is_some());
+        has_him().unwrap().kill();
         player.join().unwrap()
     });
     let seams = (balancer.seams("exact"), balancer.seams("audible"));

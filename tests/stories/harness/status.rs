@@ -54,6 +54,11 @@ impl RelayStatus {
         self.word("ineligible")
     }
 
+    /// Listeners whose stream the balancer carries from it.
+    pub fn streams(&self) -> u64 {
+        self.0["streams"].as_u64().expect("a number")
+    }
+
     /// Listeners that count: reported and still there, and on their way.
     pub fn taken(&self) -> u64 {
         let departed = self.0["departed"].as_u64().expect("a number");
