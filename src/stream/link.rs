@@ -89,7 +89,11 @@ impl Link {
         let now = Instant::now();
         let link = Self {
             stream,
-            early,
+            early: if early.is_empty() {
+                BytesMut::new()
+            } else {
+                early
+            },
             icy: head.metaint_bytes.map(IcyReader::new).transpose()?,
             metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
