@@ -41,6 +41,9 @@ pub enum BadHead {
 /// # Errors
 /// What came is no head that a stream can follow.
 pub fn parse(bytes: &[u8]) -> Result<Option<(RelayHead, usize)>, BadHead> {
+    if b"ICY ".starts_with(bytes) {
+        return Ok(None);
+    }
     let Some(rest) = bytes.strip_prefix(b"ICY ") else {
         return parse_http(bytes);
     };
@@ -178,6 +181,19 @@ mod tests {
                 .status
                 == 401
         );
+    }
+
+    #[test]
+    fn a_head_may_come_in_pieces_of_any_size() {
+        for head in [
+            "ICY 200 OK\r\nicy-br:128\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nicy-br:128\r\n\r\n",
+        ] {
+            for cut in 0..head.len() {
+                assert_eq!(parse(&head.as_bytes()[..cut]), Ok(None), "{}", &head[..cut]);
+            }
+            assert!(parse(head.as_bytes()).unwrap().is_some());
+        }
     }
 
     #[test]
