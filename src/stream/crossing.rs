@@ -175,7 +175,10 @@ impl Crossing {
         }
         let seams = self.attempts.iter().enumerate();
         let settled = seams.filter_map(|(place, (_, seam))| Some((seam.as_ref()?, place)));
-        let (_, best) = settled.min()?;
+        let Some((_, best)) = settled.min() else {
+            self.settled_at = None;
+            return None;
+        };
         self.attempts.swap_remove(best).0.land()
     }
 

@@ -31,6 +31,9 @@ const LONG_AGO: Duration = Duration::from_secs(8);
 const BURST_PIECE_BYTES: usize = 4 * 1024;
 const BURST_PAUSE: Duration = Duration::from_millis(150);
 
+/// The most titles that are kept of a relay before the landing: more than any burst has.
+const TITLE_LIMIT: usize = 64;
+
 /// The most of a body that is searched: more than any burst-size that a default queue-size of 512 KiB allows.
 const BODY_LIMIT_BYTES: usize = 768 * 1024;
 
@@ -76,6 +79,7 @@ pub struct Joining {
     body: Body,
     titles: Vec<(u64, Metadata)>,
     patience: Pin<Box<Sleep>>,
+    began: Instant,
     /// When the last piece came that was larger than those of a live stream.
     burst_at: Instant,
     found: Option<Found>,
@@ -128,6 +132,7 @@ impl Joining {
             body,
             titles: Vec::new(),
             patience: Box::pin(sleep(patience)),
+            began: Instant::now(),
             burst_at: Instant::now(),
             found: None,
         }
@@ -146,22 +151,31 @@ impl Joining {
             self.read(cx, scene)?;
         }
         if self.found.is_none() && self.patience.as_mut().poll(cx).is_ready() {
-            self.end_patience(cx, scene);
+            self.end_patience(cx, scene)?;
         }
         Ok(self.found.as_ref().map(Found::seam))
     }
 
     /// Decides, but not while the burst is still under way: its end is what tells the time.
-    fn end_patience(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) {
-        let quiet_from = self.burst_at + BURST_PAUSE;
-        if quiet_from <= Instant::now() {
+    fn end_patience(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) -> Result<(), TurnedAway> {
+        let now = Instant::now();
+        let mut again_at = self.burst_at + BURST_PAUSE;
+        if again_at <= now {
             self.found = self.conclude(scene);
-            return;
+            if self.found.is_some() {
+                return Ok(());
+            }
+            // A relay that says yes and then nothing is of no use to anybody.
+            again_at = self.began + PATIENCE;
+            if again_at <= now {
+                return Err(TurnedAway::Silent(PATIENCE));
+            }
         }
-        self.patience.as_mut().reset(quiet_from.into());
+        self.patience.as_mut().reset(again_at.into());
         if self.patience.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
+        Ok(())
     }
 
     /// Takes what has come until the joint is found.
@@ -169,7 +183,12 @@ impl Joining {
         let mut room = [0; STEP_BYTES];
         while self.found.is_none() {
             let titles = &mut self.titles;
-            let each = |place, title| titles.push((place, title));
+            let each = |place, title| {
+                if titles.len() >= TITLE_LIMIT {
+                    titles.remove(0);
+                }
+                titles.push((place, title));
+            };
             let Poll::Ready(read) = self.link.poll_audio(cx, &mut room, each) else {
                 return Ok(());
             };
