@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh Debian or Ubuntu with Rust:
 #   make demo   build and run the balancer before an embedded fleet; nothing else is needed
 #   make test   all tests, with real icecast2, ffmpeg and curl
-.PHONY: help demo build test lint unit stories bench bench-streams deny
+.PHONY: help demo build test lint unit stories bench bench-streams fuzz deny
 
 # Missing Debian packages are installed; elsewhere the names are told. $(1): program, $(2): package.
 define need
@@ -49,6 +49,11 @@ bench-streams: tools-build tools-stories
 	$(call need,nginx,nginx-light)
 	bench/proxy/bench.py
 	bench/failover/bench.py
+
+# Needs the nightly toolchain and cargo-fuzz, and says so when one is missing.
+FUZZ_SECONDS ?= 30
+fuzz: tools-build
+	fuzz/run.sh $(FUZZ_SECONDS)
 
 # The advisory database comes from the network; without it the rest is still checked.
 deny:
