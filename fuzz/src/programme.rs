@@ -1,7 +1,6 @@
 //! An Ogg programme as an encoder could make it, and the views that two relays give of it.
 //!
-//! No two pages are alike in granule and body: that is what the joint relies on. The granules rise within a chain, chains
-//! sound different, and so do pages that have no granule.
+//! Granules rise from page to page within a chain. All else may repeat itself: silence, a jingle played again.
 
 use crate::pages;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -78,26 +77,18 @@ impl Chain {
         for sound in self.audio.iter().take(64) {
             granule += 1 + i64::from(sound.samples);
             match sound.goes_on {
-                true => put(0, -1, &sound.without_end(serial, granule), true, true),
-                false => put(0, granule, &sound.body(serial), false, true),
+                true => put(0, -1, &[sound.body; 255], true, true),
+                false => put(0, granule, &sound.body(), false, true),
             }
         }
     }
 }
 
 impl Sound {
-    fn body(&self, chain: u32) -> Vec<u8> {
-        let mut body = vec![self.body; 2 + usize::from(self.length)];
+    fn body(&self) -> Vec<u8> {
+        let mut body = vec![self.body; 1 + usize::from(self.length)];
         // FLAC's headers end where a frame's sync code is; the other codecs do not mind.
-        body[..2].copy_from_slice(&[0xff, chain as u8]);
-        body
-    }
-
-    /// A page on which no packet ends has no granule: only its body tells it from others.
-    fn without_end(&self, chain: u32, granule: i64) -> [u8; 255] {
-        let mut body = [self.body; 255];
-        body[..2].copy_from_slice(&[0xff, chain as u8]);
-        body[2..10].copy_from_slice(&granule.to_le_bytes());
+        body[0] = 0xff;
         body
     }
 }

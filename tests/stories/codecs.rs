@@ -135,7 +135,7 @@ fn assert_numbered(pages: &[Page]) {
 #[track_caller]
 fn relays_are_lost_under(mounts: &[(&str, Format)]) {
     let fleet = Fleet::of(2).carrying_formats(mounts);
-    let balancer = Balancer::with_config(&ConfigText::of(&fleet).with("mode = \"proxy\""));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let audiences: Vec<_> = mounts
         .iter()
         .map(|mount| Audience::of(*mount, &fleet, &balancer))

@@ -16,6 +16,7 @@ mod codecs;
 mod commands;
 mod control;
 mod faults;
+mod hard_joints;
 mod harness;
 mod mounts;
 mod moving;

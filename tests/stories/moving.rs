@@ -3,41 +3,14 @@
 use std::time::Instant;
 
 use crate::harness::{
-    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, Content, End, Flaw, Fleet, Guarded, Radio,
-    TuneIn, assert_unbroken, eventually, millis, seconds,
+    BYTES_PER_SECOND, Balancer, ConfigText, Content, End, Flaw, Fleet, Guarded, TuneIn,
+    assert_unbroken, eventually, go_on_unbroken, millis, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
 
 fn proxied(fleet: &Fleet, stream: &str) -> ConfigText {
-    let stream = format!("[stream]\n{stream}");
-    ConfigText::of(fleet)
-        .with("mode = \"proxy\"")
-        .with_section(&stream)
-}
-
-#[track_caller]
-fn settled(radios: &[Radio]) {
-    for radio in radios {
-        radio.hear_up_to(BURST_BYTES, seconds(10));
-    }
-}
-
-/// Each of them goes on for so many seconds, and has heard one piece of the programme.
-#[track_caller]
-fn go_on_unbroken(radios: &[Radio], fleet: &Fleet, for_seconds: usize) {
-    let goals = radios
-        .iter()
-        .map(|radio| radio.heard_bytes() + for_seconds * BYTES_PER_SECOND);
-    let goals: Vec<_> = goals.collect();
-    for (radio, goal) in radios.iter().zip(goals) {
-        radio.hear_up_to(goal, seconds(20));
-    }
-    let whole = fleet.source(MOUNT).programme();
-    for radio in radios {
-        assert_unbroken(&radio.audio(), &whole);
-        assert_eq!(radio.end(), None);
-    }
+    ConfigText::proxied(fleet).with_section(&format!("[stream]\n{stream}"))
 }
 
 #[test]
@@ -68,8 +41,8 @@ fn a_drained_relay_is_empty_within_the_drain_time_and_nobody_hears_it() {
         24,
         "newcomers went there at once"
     );
-    go_on_unbroken(&radios, &fleet, 3);
-    go_on_unbroken(&late, &fleet, 1);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 3);
+    go_on_unbroken(&late, fleet.source(MOUNT), 1);
     assert_eq!(
         (balancer.seams("exact"), balancer.seams("audible")),
         (10, 0)
@@ -92,7 +65,7 @@ fn a_relay_in_maintenance_is_empty_at_once() {
     eventually(seconds(3), "relay 2 is empty", || {
         fleet.relay(2).reported_listeners() == 0
     });
-    go_on_unbroken(&radios, &fleet, 3);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 3);
 }
 
 #[test]
@@ -103,7 +76,7 @@ fn the_last_relay_that_is_drained_keeps_its_listeners() {
 
     operator.order("drain", fleet.relay(1));
 
-    go_on_unbroken(&radios, &fleet, 4);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 4);
     let refused = operator.balancer.radio_that(&TuneIn::to(MOUNT));
     assert_eq!(refused.head().status, 503);
 }
@@ -123,7 +96,7 @@ fn listeners_move_to_a_relay_that_came_back() {
     eventually(seconds(12), "as many on relay 2 as on relay 1", || {
         fleet.relay(2).reported_listeners() >= 4
     });
-    go_on_unbroken(&radios, &fleet, 4);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 4);
     let on_each = [1, 2].map(|number| fleet.relay(number).reported_listeners());
     assert!(on_each[0].abs_diff(on_each[1]) <= 2, "{on_each:?}");
     assert_eq!(balancer.seams("audible"), 0);
@@ -135,7 +108,7 @@ fn nobody_moves_without_a_reason() {
     let balancer = Balancer::with_config(&proxied(&fleet, "rebalance = 5"));
 
     let radios = balancer.radios(5, MOUNT);
-    go_on_unbroken(&radios, &fleet, 12);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 12);
 
     assert_eq!((balancer.seams("exact"), balancer.seams("audible")), (0, 0));
 }

@@ -7,14 +7,10 @@ use crate::harness::{
 
 const MOUNT: &str = "/live.mp3";
 
-fn proxied(fleet: &Fleet) -> ConfigText {
-    ConfigText::of(fleet).with("mode = \"proxy\"")
-}
-
 #[test]
 fn an_old_player_gets_http_1_0_and_raw_bytes() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
 
     let radio = balancer.radio_that(&TuneIn::in_http_1_0(MOUNT));
 
@@ -30,7 +26,7 @@ fn an_old_player_gets_http_1_0_and_raw_bytes() {
 #[test]
 fn a_web_player_gets_what_the_station_says_and_may_read_it() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
 
     let range = TuneIn::to(MOUNT).with(("Range", "bytes=100-199"));
     let radio = balancer.radio_that(&range);
@@ -62,7 +58,7 @@ fn a_web_player_gets_what_the_station_says_and_may_read_it() {
 #[test]
 fn questions_about_a_carried_mount_take_no_seat() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
 
     let head = balancer.asked(&Question::new("HEAD", MOUNT));
     assert_eq!(head.status, 200);
@@ -83,7 +79,7 @@ fn titles_come_to_who_asks_for_them() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     fleet.master().set_title(MOUNT, "one");
     fleet.relay(1).wait_for_title(MOUNT, "one");
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
 
     let radio = balancer.radio_that(&TuneIn::to(MOUNT).with_titles());
 
@@ -97,7 +93,7 @@ fn titles_come_to_who_asks_for_them() {
 #[test]
 fn a_half_closed_connection_and_a_stray_byte_do_not_end_a_stream() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let closes = balancer.radio(MOUNT);
     let strays = balancer.radio_that(&TuneIn::to(MOUNT).with_bytes_behind(b"\r\n"));
     let sends = balancer.radio(MOUNT);
@@ -115,7 +111,7 @@ fn a_half_closed_connection_and_a_stray_byte_do_not_end_a_stream() {
 #[test]
 fn who_hangs_up_frees_his_place_on_the_relay() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let mut radios = balancer.radios(3, MOUNT);
     let reported = || fleet.relay(1).reported_listeners();
     eventually(seconds(3), "three are there", || reported() == 3);
@@ -170,7 +166,7 @@ fn on_https_a_listener_is_carried_where_relays_have_only_http() {
 #[test]
 fn a_listener_leaves_one_line_in_the_log() {
     let fleet = Fleet::of(2).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let agent = ("User-Agent", "Radio/1.0 (\"kitchen\")");
     let radio = balancer.radio_that(&TuneIn::to(MOUNT).with(agent));
     radio.hear_up_to(BURST_BYTES, seconds(5));
@@ -207,7 +203,7 @@ fn a_listener_leaves_one_line_in_the_log() {
 fn carried_listeners_are_counted_once_and_exactly() {
     let fleet = Fleet::of(2).carrying(MOUNT);
     // No poll comes between what happens here.
-    let config = proxied(&fleet).polled("interval = \"20s\"\ntimeout = \"500ms\"");
+    let config = ConfigText::proxied(&fleet).polled("interval = \"20s\"\ntimeout = \"500ms\"");
     let balancer = Balancer::with_config(&config);
     let load = |number| {
         let status = balancer.admin_status().of(fleet.relay(number));
@@ -223,7 +219,7 @@ fn carried_listeners_are_counted_once_and_exactly() {
     radios.extend(balancer.radios(6, MOUNT));
     assert_eq!([load(1), load(2)], [5, 5], "the emptier one was filled up");
 
-    let often = Balancer::with_config(&proxied(&fleet));
+    let often = Balancer::with_config(&ConfigText::proxied(&fleet));
     let reported = || [1, 2].map(|number| often.admin_status().of(fleet.relay(number)).taken());
     eventually(seconds(4), "another balancer sees the same", || {
         reported() == [5, 5]

@@ -3,8 +3,8 @@
 use std::thread;
 
 use crate::harness::{
-    BYTES_PER_SECOND, Balancer, ConfigText, Fleet, curl_hears, eventually, ffmpeg_hears,
-    mpg123_hears, place_of, seconds,
+    BURST_BYTES, BYTES_PER_SECOND, Balancer, Browser, ConfigText, Fleet, Playing, assert_unbroken,
+    curl_hears, eventually, ffmpeg_hears, mpg123_hears, place_of, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -16,7 +16,7 @@ const LISTENING_SECONDS: u32 = 20;
 #[track_caller]
 fn over_the_death_of_a_relay<T: Send>(hears: impl FnOnce(&str) -> T + Send) -> T {
     let fleet = Fleet::of(2).carrying(MOUNT);
-    let config = ConfigText::of(&fleet).with("mode = \"proxy\"");
+    let config = ConfigText::proxied(&fleet);
     let balancer = Balancer::with_config(&config);
     let url = balancer.url(MOUNT);
     let heard = thread::scope(|scope| {
@@ -52,4 +52,93 @@ fn mpg123_decodes_over_the_death_of_a_relay() {
     let heard = over_the_death_of_a_relay(|url| mpg123_hears(url, LISTENING_SECONDS));
     let wanted = f64::from(LISTENING_SECONDS) - 0.2;
     assert!(heard > wanted, "heard {heard} s of {LISTENING_SECONDS}");
+}
+
+/// Two relays and a balancer for a player that goes on in the background.
+struct Stage {
+    fleet: Fleet,
+    balancer: Balancer,
+}
+
+impl Stage {
+    #[track_caller]
+    fn set() -> Self {
+        let fleet = Fleet::of(2).carrying(MOUNT);
+        let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+        Self { fleet, balancer }
+    }
+
+    fn url(&self) -> String {
+        self.balancer.url(MOUNT)
+    }
+
+    /// Kills the relay that the player hears; VLC calls twice at its start, and hangs up once.
+    #[track_caller]
+    fn kill_his_relay(&self) {
+        let streams = |number| {
+            self.balancer
+                .admin_status()
+                .of(self.fleet.relay(number))
+                .streams()
+        };
+        let both = || [streams(1), streams(2)];
+        eventually(seconds(8), "one relay has him", || {
+            both().iter().sum::<u64>() == 1
+        });
+        let his = if both()[0] == 1 { 1 } else { 2 };
+        self.fleet.relay(his).kill();
+    }
+
+    /// Waits until the player wrote so many bytes of sound.
+    #[track_caller]
+    fn hear(&self, player: &Playing, bytes: usize) -> Vec<u8> {
+        let what = format!("{bytes} bytes of sound");
+        eventually(seconds(30), &what, || player.sound().len() >= bytes);
+        player.sound()
+    }
+}
+
+#[test]
+fn mpv_decodes_over_the_death_of_a_relay() {
+    const BYTES_OF_SOUND_PER_SECOND: usize = 2 * 44_100;
+    let stage = Stage::set();
+    let Some(mpv) = Playing::by_mpv(&stage.url()) else {
+        return;
+    };
+    stage.hear(&mpv, 5 * BYTES_OF_SOUND_PER_SECOND);
+
+    stage.kill_his_relay();
+
+    stage.hear(&mpv, LISTENING_SECONDS as usize * BYTES_OF_SOUND_PER_SECOND);
+    assert_eq!(stage.balancer.seams("exact"), 1);
+}
+
+#[test]
+fn vlc_gets_one_piece_of_the_programme_over_the_death_of_a_relay() {
+    let stage = Stage::set();
+    let Some(vlc) = Playing::by_vlc(&stage.url()) else {
+        return;
+    };
+    stage.hear(&vlc, BURST_BYTES / 2);
+
+    stage.kill_his_relay();
+
+    let heard = stage.hear(&vlc, LISTENING_SECONDS as usize * BYTES_PER_SECOND);
+    assert_unbroken(&heard, &stage.fleet.source(MOUNT).programme());
+}
+
+#[test]
+fn a_browser_plays_over_the_death_of_a_relay() {
+    let stage = Stage::set();
+    let Some(browser) = Browser::playing(&stage.url()) else {
+        return;
+    };
+    eventually(seconds(20), "it plays", || browser.played_seconds() > 1.0);
+
+    stage.kill_his_relay();
+
+    eventually(seconds(30), "it goes on playing", || {
+        browser.played_seconds() > f64::from(LISTENING_SECONDS)
+    });
+    assert_eq!(stage.balancer.seams("exact"), 1);
 }

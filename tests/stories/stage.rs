@@ -1,6 +1,12 @@
 //! The stage itself: what the other stories take for granted about real icecast2 servers, without any balancer.
 
-use crate::harness::{BURST_BYTES, Fleet, Listener, Relay, eventually, millis, place_of, seconds};
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use crate::harness::{
+    BURST_BYTES, Content, End, Flaw, Fleet, Listener, Relay, TuneIn, Wire, eventually, millis,
+    place_of, seconds,
+};
 
 #[test]
 fn every_relay_carries_the_same_programme_that_never_repeats() {
@@ -114,4 +120,50 @@ fn a_relay_that_is_full_answers_403_to_everybody() {
     assert!((1..=8).contains(&crowd.len()), "{} got in", crowd.len());
     let late = Listener::tuned_in(fleet.relay(1).address(), "/live.mp3").unwrap();
     assert_eq!(late.status(), 403);
+}
+
+#[test]
+fn who_goes_on_with_another_relay_carelessly_hears_it_and_the_check_tells() {
+    let fleet = Fleet::of(2).carrying("/live.mp3");
+    let radio = |number| {
+        let radio = TuneIn::to("/live.mp3").at(fleet.relay(number).address());
+        let radio = radio.unwrap();
+        radio.hear_up_to(BURST_BYTES + 8_000, seconds(10));
+        radio
+    };
+    let whole = fleet.source("/live.mp3").programme();
+
+    let first = radio(1);
+    fleet.relay(1).kill();
+    let before = first.audio();
+    assert_eq!(Content::of(&before, &whole).flaws(), []);
+    let after = radio(2).audio();
+
+    let burst_twice = Content::of(&[before.clone(), after.clone()].concat(), &whole);
+    let Flaw::Repeated { at, bytes } = burst_twice.flaws()[0] else {
+        panic!("{burst_twice}");
+    };
+    assert_eq!(at, before.len());
+    assert!(bytes > 8_000, "{burst_twice}");
+    let burst_left_out = [&before[..], &after[BURST_BYTES + 6_000..]].concat();
+    let burst_left_out = Content::of(&burst_left_out, &whole);
+    assert!(!burst_left_out.flaws().is_empty(), "{burst_left_out}");
+}
+
+#[test]
+fn wires_delay_reset_and_cut() {
+    let fleet = Fleet::of(1).carrying("/live.mp3");
+    let wire = Wire::delayed(millis(500), fleet.relay(1).address());
+    let tune_in = || TuneIn::to("/live.mp3").at(wire.address()).unwrap();
+
+    let asked = Instant::now();
+    let one = tune_in();
+    assert!(asked.elapsed() >= millis(500));
+    wire.reset();
+    let broken = End::Broken(ErrorKind::ConnectionReset);
+    assert_eq!(one.hear_the_end(seconds(3)), broken);
+
+    let other = tune_in();
+    wire.cut();
+    assert_eq!(other.hear_the_end(seconds(3)), End::Closed);
 }

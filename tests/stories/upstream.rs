@@ -1,15 +1,13 @@
 //! Upstream: what relays are asked for a listener whose stream is carried, and what becomes of him when one refuses.
 
+use std::time::Instant;
+
 use crate::harness::{
-    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, Fleet, TuneIn, place_of,
-    seconds,
+    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, Fleet, TuneIn, go_on_unbroken,
+    place_of, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
-
-fn proxied(fleet: &Fleet) -> ConfigText {
-    ConfigText::of(fleet).with("mode = \"proxy\"")
-}
 
 /// A balancer in front of this relay alone, which carries the streams.
 fn before(relay: &FakeRelay) -> Balancer {
@@ -121,7 +119,7 @@ fn a_relay_learns_who_listens_and_nothing_of_his_connection() {
 #[test]
 fn a_relay_that_is_this_balancer_itself_ends_the_circle() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&proxied(&fleet));
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let via = (
         "Via",
         "1.1 icecast-balancer, 1.1 icecast-balancer, 1.1 icecast-balancer",
@@ -129,4 +127,20 @@ fn a_relay_that_is_this_balancer_itself_ends_the_circle() {
     assert_eq!(balancer.tune_in_with(via, MOUNT).status, 508);
     let once = balancer.radio_that(&TuneIn::to(MOUNT).with(("Via", "1.1 icecast-balancer")));
     assert_eq!(once.head().status, 200);
+}
+
+#[test]
+fn a_relay_that_died_or_hangs_since_the_last_poll_costs_a_listener_nothing() {
+    let fleet = Fleet::of(3).carrying(MOUNT);
+    let slow_polls = "interval = \"30s\"\ntimeout = \"1s\"";
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet).polled(slow_polls));
+    fleet.relay(1).kill();
+    fleet.relay(2).freeze();
+
+    let asked = Instant::now();
+    let radios = balancer.radios(9, MOUNT);
+
+    assert!(asked.elapsed() < seconds(4), "{:?}", asked.elapsed());
+    go_on_unbroken(&radios, fleet.source(MOUNT), 2);
+    fleet.relay(2).thaw();
 }

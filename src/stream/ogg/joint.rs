@@ -46,7 +46,12 @@ impl Mark {
 
     fn lies_shortly_behind(&self, last: &Self) -> bool {
         let gap = self.granule.saturating_sub(last.granule);
-        self.is_audio() && self.chain == last.chain && (1..=GAP_GRANULES).contains(&gap)
+        // A page on which no packet ends has granule -1, which is no time.
+        let tells_time = last.granule >= 0;
+        self.is_audio()
+            && self.chain == last.chain
+            && tells_time
+            && (1..=GAP_GRANULES).contains(&gap)
     }
 }
 

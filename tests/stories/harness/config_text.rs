@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::fleet::Fleet;
-use super::relay::RunningRelay;
+use super::running_relay::RunningRelay;
 
 /// A configuration in the making.
 #[derive(Debug, Clone)]
@@ -23,6 +23,11 @@ impl ConfigText {
     pub fn of(fleet: &Fleet) -> Self {
         let addresses = fleet.relays().iter().map(RunningRelay::address);
         addresses.fold(Self::of_none(), Self::and_relay_at)
+    }
+
+    /// All relays of the fleet, whose streams the balancer carries.
+    pub fn proxied(fleet: &Fleet) -> Self {
+        Self::of(fleet).with("mode = \"proxy\"")
     }
 
     /// No relay yet.

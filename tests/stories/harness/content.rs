@@ -118,7 +118,8 @@ impl Content {
                 }),
                 _ => {}
             }
-            expected = place.map(|place| place + bytes).or(expected);
+            // Strange bytes are taken to stand for as many of the programme.
+            expected = place.or(expected).map(|place| place + bytes);
         }
         flaws
     }
@@ -166,4 +167,57 @@ pub fn assert_unbroken(heard: &[u8], whole: &[u8]) {
         !heard.is_empty() && content.flaws().is_empty(),
         "not one unbroken piece of the programme: {content}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Flaw};
+
+    /// Bytes that never repeat.
+    fn noise(bytes: usize) -> Vec<u8> {
+        let mut dice = fastrand::Rng::with_seed(7);
+        std::iter::repeat_with(|| dice.u8(..)).take(bytes).collect()
+    }
+
+    #[test]
+    fn a_piece_of_the_programme_has_no_flaw() {
+        let whole = noise(50_000);
+        let content = Content::of(&whole[1_234..40_000], &whole);
+        assert_eq!(content.flaws(), []);
+        assert_eq!(content.begins_at(), Some(1_234));
+        assert_eq!(content.ends_at(), Some(40_000));
+    }
+
+    #[test]
+    fn a_single_byte_that_is_missing_repeated_or_wrong_is_found() {
+        let whole = noise(50_000);
+        let flaws = |heard: &[u8]| Content::of(heard, &whole).flaws();
+        let (at, bytes) = (9_000, 1);
+
+        let missing = [&whole[1_000..10_000], &whole[10_001..20_000]].concat();
+        assert_eq!(flaws(&missing), [Flaw::Missing { at, bytes }]);
+        let repeated = [&whole[1_000..10_000], &whole[9_999..20_000]].concat();
+        assert_eq!(flaws(&repeated), [Flaw::Repeated { at, bytes }]);
+        let mut wrong = whole[1_000..20_000].to_vec();
+        wrong[9_000] ^= 1;
+        assert!(matches!(
+            flaws(&wrong)[..],
+            [Flaw::Strange { at: 9_000, .. }]
+        ));
+    }
+
+    #[test]
+    fn each_of_several_flaws_is_told() {
+        let whole = noise(50_000);
+        let heard = [&whole[..5_000], &whole[8_000..9_000], &whole[4_000..6_000]].concat();
+        let missing = Flaw::Missing {
+            at: 5_000,
+            bytes: 3_000,
+        };
+        let repeated = Flaw::Repeated {
+            at: 6_000,
+            bytes: 5_000,
+        };
+        assert_eq!(Content::of(&heard, &whole).flaws(), [missing, repeated]);
+    }
 }

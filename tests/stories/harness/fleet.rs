@@ -3,7 +3,8 @@
 use super::http::Answer;
 use super::icecast::{Icecast, Server};
 use super::programme::Format;
-use super::relay::{Relay, RunningRelay};
+use super::relay::Relay;
+use super::running_relay::RunningRelay;
 use super::source::Source;
 use super::wait::{eventually, seconds};
 

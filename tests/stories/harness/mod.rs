@@ -3,11 +3,13 @@
 //! A story takes a [`Fleet`], puts a [`Balancer`] in front of it, tunes in, and breaks something. Whatever it started
 //! ends with it, also when it fails. Nothing is shared between stories but the counter of [`ports`].
 
+mod audience;
 mod balancer;
 mod config_text;
 mod content;
 mod decoder;
 mod ear;
+mod ended;
 mod fake_relay;
 mod fleet;
 mod folder;
@@ -18,11 +20,13 @@ mod listener;
 mod ogg;
 mod operator;
 mod player;
+mod playing;
 mod ports;
 mod process;
 mod programme;
 mod radio;
 mod relay;
+mod running_relay;
 mod sockets;
 mod source;
 mod status;
@@ -30,10 +34,12 @@ mod tools;
 mod wait;
 mod wire;
 
-pub use balancer::{Balancer, Ended};
+pub use audience::{go_on_unbroken, hear_more, nobody_waited, settled};
+pub use balancer::Balancer;
 pub use config_text::ConfigText;
 pub use content::{Content, Flaw, assert_unbroken};
 pub use decoder::decoded;
+pub use ended::Ended;
 pub use fake_relay::FakeRelay;
 pub use fleet::Fleet;
 pub use hostile::{Hostile, Manner};
@@ -42,6 +48,7 @@ pub use listener::Listener;
 pub use ogg::{Page, pages};
 pub use operator::{Guarded, TOKEN, TokenFile};
 pub use player::{curl_hears, ffmpeg_hears, mpg123_hears};
+pub use playing::{Browser, Playing};
 pub use programme::{BURST_BYTES, BYTES_PER_SECOND, Format, place_of};
 pub use radio::{End, Radio, TuneIn};
 pub use relay::Relay;

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::balancer::{Balancer, Ended};
+use super::balancer::Balancer;
 use super::config_text::ConfigText;
+use super::ended::Ended;
 use super::fleet::Fleet;
 use super::http::Question;
-use super::relay::RunningRelay;
+use super::running_relay::RunningRelay;
 
 /// The token of every [`Guarded`] balancer.
 pub const TOKEN: &str = "q8fJ0c-not-in-any-log-3vXz";

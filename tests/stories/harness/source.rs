@@ -30,6 +30,7 @@ pub struct Source {
 struct Studio {
     over: AtomicBool,
     on_air: AtomicBool,
+    dumb: AtomicBool,
     tape: Mutex<Tape>,
     format: Format,
 }
@@ -53,6 +54,7 @@ impl Source {
         let studio = Arc::new(Studio {
             over: AtomicBool::new(false),
             on_air: AtomicBool::new(true),
+            dumb: AtomicBool::new(false),
             tape: Mutex::new(tape),
             format,
         });
@@ -82,6 +84,16 @@ impl Source {
         let end = begin + silence.len();
         tape.bytes.splice(begin..begin, silence);
         (begin, end)
+    }
+
+    /// Sends nothing, and keeps the line: everything behind it falls silent.
+    pub fn hang(&self) {
+        self.studio.dumb.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes on, at first with all that it should have sent meanwhile.
+    pub fn go_on(&self) {
+        self.studio.dumb.store(false, Ordering::Relaxed);
     }
 
     /// Hangs up, as a studio whose line is cut.
@@ -152,6 +164,10 @@ impl Studio {
         let (began, from) = (Instant::now(), self.tape().sent);
         let pace = self.format.programme().bytes_per_second;
         while self.on_air.load(Ordering::Relaxed) && !self.over.load(Ordering::Relaxed) {
+            if self.dumb.load(Ordering::Relaxed) {
+                thread::sleep(BETWEEN_WRITES);
+                continue;
+            }
             let due = from + lead + bytes_in(began.elapsed(), pace);
             let piece = self.tape().take(due);
             if socket.write_all(&piece).is_err() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::http::Answer;
-use super::relay::RunningRelay;
+use super::running_relay::RunningRelay;
 
 /// The operator's `/status`.
 #[derive(Debug)]

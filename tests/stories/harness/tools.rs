@@ -28,6 +28,12 @@ pub fn require() {
     });
 }
 
+/// Whether a program that a story can do without is there.
+pub fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
 fn runs(name: &str, flag: &str) -> bool {
     Command::new(name)
         .arg(flag)

@@ -23,6 +23,8 @@ pub struct Wire {
 struct Shared {
     far: SocketAddr,
     delay: Duration,
+    /// How many bytes a connection brings before it breaks.
+    limit_bytes: usize,
     over: AtomicBool,
     calls: Mutex<Vec<Call>>,
 }
@@ -39,11 +41,21 @@ struct Call {
 impl Wire {
     /// A wire to `far`; every byte that `far` sends comes `delay` later.
     pub fn delayed(delay: Duration, far: SocketAddr) -> Self {
+        Self::laid(far, delay, usize::MAX)
+    }
+
+    /// A wire to `far`; each connection is reset once it has brought so many bytes.
+    pub fn breaking_after(limit_bytes: usize, far: SocketAddr) -> Self {
+        Self::laid(far, Duration::ZERO, limit_bytes)
+    }
+
+    fn laid(far: SocketAddr, delay: Duration, limit_bytes: usize) -> Self {
         let address = ports::own_address();
         let door = TcpListener::bind(address).unwrap();
         let shared = Arc::new(Shared {
             far,
             delay,
+            limit_bytes,
             over: AtomicBool::new(false),
             calls: Mutex::new(Vec::new()),
         });
@@ -65,9 +77,7 @@ impl Wire {
     /// Resets every connection at its near end (RST); new ones are taken as before.
     pub fn reset(&self) {
         for call in self.shared.calls.lock().unwrap().drain(..) {
-            // A socket that lingers for no time is closed by an RST, unless a FIN went out before.
-            let _ = SockRef::from(&call.near).set_linger(Some(Duration::ZERO));
-            call.abrupt.store(true, Ordering::Relaxed);
+            close_abruptly(&call.near, &call.abrupt);
             call.let_go();
         }
     }
@@ -134,8 +144,12 @@ impl Shared {
     fn bring(&self, mut far: TcpStream, mut near: TcpStream, abrupt: &Arc<AtomicBool>) {
         let (store, stored) = channel();
         let abrupt = Arc::clone(abrupt);
+        let limit_bytes = self.limit_bytes;
         let bringer = thread::spawn(move || {
-            let _ = deliver(&stored, &mut near);
+            if deliver(&stored, &mut near, limit_bytes).is_ok_and(|broke| broke) {
+                close_abruptly(&near, &abrupt);
+                let _ = near.shutdown(Shutdown::Read);
+            }
             if !abrupt.load(Ordering::Relaxed) {
                 let _ = near.shutdown(Shutdown::Both);
             }
@@ -165,10 +179,26 @@ fn store_all(
     }
 }
 
-fn deliver(stored: &Receiver<(Instant, Vec<u8>)>, near: &mut TcpStream) -> io::Result<()> {
-    for (due, piece) in stored {
+/// Delivers what is stored, at most so much; returns whether that was it.
+fn deliver(
+    stored: &Receiver<(Instant, Vec<u8>)>,
+    near: &mut TcpStream,
+    mut left_bytes: usize,
+) -> io::Result<bool> {
+    for (due, mut piece) in stored {
         thread::sleep(due.saturating_duration_since(Instant::now()));
+        piece.truncate(left_bytes);
         near.write_all(&piece)?;
+        left_bytes -= piece.len();
+        if left_bytes == 0 {
+            return Ok(true);
+        }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// A socket that lingers for no time is closed by an RST, unless a FIN went out before.
+fn close_abruptly(near: &TcpStream, abrupt: &AtomicBool) {
+    let _ = SockRef::from(near).set_linger(Some(Duration::ZERO));
+    abrupt.store(true, Ordering::Relaxed);
 }

@@ -163,3 +163,16 @@ fn silent(page: &[u8]) -> Vec<u8> {
     };
     made.build()
 }
+
+#[test]
+fn a_page_on_which_no_packet_ends_tells_no_time() {
+    const GRANULE: std::ops::Range<usize> = 6..14;
+    let mut programme = opus(1, "", &WORDS);
+    // The listener's last page: its packet ends on a later one.
+    programme[6][GRANULE].fill(0xff);
+    programme[6] = super::made::with_right_crc(programme[6].clone());
+    let tail = tail(&programme[..7]);
+    let theirs = marks(&programme);
+    assert_eq!(tail.find(&theirs[..5]), Joint::NotYet);
+    assert_eq!(tail.find(&theirs), Joint::Found { resume: 7 });
+}
