@@ -35,7 +35,8 @@ unit: tools-build
 	cargo test --locked --test swarm
 
 stories: tools-build tools-stories
-	cargo test --locked --test stories
+	# Stories wait more than they work: four at a time, however few processors there are.
+	cargo test --locked --test stories -- --test-threads=4
 
 bench: tools-build
 	$(call need,haproxy,haproxy)

@@ -217,17 +217,9 @@ impl Joining {
             }
             (Body::Ogg(approach), Carried::Ogg(sent)) => {
                 approach.push(piece);
-                self.found = match sent.joint(approach) {
-                    Joint::Found { resume } => Some(Found::Page {
-                        resume,
-                        seam: Seam::Exact,
-                    }),
-                    Joint::NoOverlap { resume } => Some(Found::Page {
-                        resume,
-                        seam: Seam::Audible,
-                    }),
-                    Joint::Unsure { .. } | Joint::NotYet => None,
-                };
+                let found = Found::page(sent.joint(approach));
+                // A guess waits for something better.
+                self.found = found.filter(|found| found.seam() != Seam::Guessed);
             }
             (Body::Plain { audio, .. }, _) => {
                 audio.extend_from_slice(piece);
@@ -253,24 +245,11 @@ impl Joining {
                 Some(Found::Spot(search.conclude(sent, audio, scene.clock())))
             }
             (Body::Ogg(approach), Carried::Ogg(sent)) if approach.pages() > 0 => {
-                Some(match sent.joint(approach) {
-                    Joint::Found { resume } => Found::Page {
-                        resume,
-                        seam: Seam::Exact,
-                    },
-                    Joint::Unsure { resume } => Found::Page {
-                        resume,
-                        seam: Seam::Guessed,
-                    },
-                    Joint::NoOverlap { resume } => Found::Page {
-                        resume,
-                        seam: Seam::Audible,
-                    },
-                    Joint::NotYet => Found::Page {
-                        resume: approach.recent(scene.clock().missed_bytes()),
-                        seam: Seam::Audible,
-                    },
-                })
+                let recent = Found::Page {
+                    resume: approach.recent(scene.clock().missed_bytes()),
+                    seam: Seam::Audible,
+                };
+                Found::page(sent.joint(approach)).or(Some(recent))
             }
             _ => None,
         }
@@ -299,6 +278,16 @@ impl Joining {
 }
 
 impl Found {
+    fn page(joint: Joint) -> Option<Self> {
+        let (resume, seam) = match joint {
+            Joint::Found { resume } => (resume, Seam::Exact),
+            Joint::Unsure { resume } => (resume, Seam::Guessed),
+            Joint::NoOverlap { resume } => (resume, Seam::Audible),
+            Joint::NotYet => return None,
+        };
+        Some(Self::Page { resume, seam })
+    }
+
     fn seam(&self) -> Seam {
         match self {
             Self::Spot(spot) => spot.seam,
