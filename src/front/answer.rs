@@ -4,7 +4,7 @@
 //! which a web player is told nothing, not even why it was refused.
 
 use http::header::{ACCEPT, HeaderValue};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -93,11 +93,19 @@ pub async fn send_stream_head(session: &mut Session, content_type: Option<&str>)
     session.write_response_header(Box::new(head), true).await
 }
 
-/// Makes a relay's answer ours: what is to be stored, who may read it, and no word of how relays frame their bodies.
+/// Makes a relay's answer ours: how its body is framed, what is to be stored, who may read it.
 ///
 /// # Errors
 /// None in practice: the values are constants.
-pub fn finish_stream_head(head: &mut ResponseHeader) -> Result<()> {
+pub fn finish_stream_head(head: &mut ResponseHeader, in_chunks: bool) -> Result<()> {
+    // Players of HTTP/1.0 and ICY take chunk sizes for audio: theirs ends with the connection.
+    match in_chunks {
+        true => {
+            head.set_version(Version::HTTP_11);
+            head.insert_header("Transfer-Encoding", "chunked")?;
+        }
+        false => head.set_version(Version::HTTP_10),
+    }
     head.insert_header("Server", SERVER_NAME)?;
     head.insert_header("Cache-Control", "no-cache, no-store")?;
     head.insert_header("Access-Control-Allow-Origin", "*")?;

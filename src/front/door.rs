@@ -2,8 +2,10 @@
 //! carry the stream.
 //!
 //! In: inspected requests from the gate. Out: redirects, playlists, the public status, refusals; for a listener whose
-//! stream is carried, a relay that takes him, and the answer's head as his player understands it.
+//! stream is carried, a relay that takes him, the answer's head as his player understands it, and a [`Carriage`], which goes
+//! back to the gate with the connection.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +14,20 @@ use async_trait::async_trait;
 use http::{Method, Version, header};
 use ipnet::IpNet;
 use log::debug;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer;
 use super::ask::Ask;
+use super::carriage::{Carriage, End};
 use super::desk::{Decision, Desk, Wish};
 use super::lease;
-use super::listener::{Listener, is_hang_up};
+use super::listener::Listener;
+use super::quest::Quest;
 use super::refuse::Refusal;
 use super::scheme::scheme_of;
 use crate::fleet::Scheme;
@@ -109,17 +113,27 @@ impl Door {
         answer::send_refusal(session, refusal).await
     }
 
-    /// Makes a session one that may go on for ever.
+    /// Makes a session one whose connection ends with the stream.
     fn prepare(&self, session: &mut Session) {
-        lease::lift();
+        lease::extend();
         let listener = session.as_downstream_mut();
+        // PINGORA: (0.9.1) what a request says of its connection outweighs all that is said of it later.
+        listener.req_header_mut().remove_header(&header::CONNECTION);
         listener.set_keepalive(None);
-        listener.set_write_timeout(Some(self.0.slow_listener_timeout));
         // Players close their sending side, and some send a stray byte: neither is a wish to stop listening.
         // PINGORA: (0.9.1) bytes after a request end it unless it is taken for the first of several.
         listener.set_abort_on_close(false);
         listener.set_pipelining_enabled(true);
     }
+}
+
+/// Whether an error is a listener's going away, and so none of ours.
+fn is_hang_up(error: &Error) -> bool {
+    matches!(error.esource(), ErrorSource::Downstream)
+        || matches!(
+            error.etype(),
+            ErrorType::WriteError | ErrorType::WriteTimedout
+        )
 }
 
 fn inet(address: Option<&PingoraAddr>) -> Option<SocketAddr> {
@@ -128,8 +142,8 @@ fn inet(address: Option<&PingoraAddr>) -> Option<SocketAddr> {
 
 #[async_trait]
 impl ProxyHttp for Door {
-    /// The listener whose stream is carried; nothing for all other requests.
-    type CTX = Option<Box<Listener>>;
+    /// The listener whose stream is to be carried; nothing for all other requests.
+    type CTX = Option<Box<Quest>>;
 
     fn new_ctx(&self) -> Self::CTX {
         None
@@ -144,7 +158,7 @@ impl ProxyHttp for Door {
             return Ok(true);
         };
         self.prepare(session);
-        *ctx = Some(Box::new(listener));
+        *ctx = Some(Box::new(Quest::of(listener)));
         Ok(false)
     }
 
@@ -155,14 +169,15 @@ impl ProxyHttp for Door {
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         let no_listener = || Error::explain(ErrorType::InternalError, "nobody to carry for");
-        let listener = ctx.as_deref_mut().ok_or_else(no_listener)?;
-        listener.note_turned_away();
+        let quest = ctx.as_deref_mut().ok_or_else(no_listener)?;
+        quest.note_turned_away();
+        let listener = &quest.listener;
         let studio = &self.0.studio;
-        let Some(seat) = studio.seats.take(&listener.mount, &listener.tried) else {
-            let refusal = *listener.refusal.get_or_insert(Refusal::Unavailable);
+        let Some(seat) = studio.seats.take(&listener.mount, &quest.tried) else {
+            let refusal = *quest.refusal.get_or_insert(Refusal::Unavailable);
             return Error::e_explain(ErrorType::HTTPStatus(refusal.status()), refusal.text());
         };
-        listener.tried.push(seat.id());
+        quest.tried.push(seat.id());
         let address = studio.routes.address(seat.relay()).unwrap_or(NOWHERE);
         let tuner = Tuner::new(
             studio.clone(),
@@ -170,7 +185,7 @@ impl ProxyHttp for Door {
             listener.mount.clone(),
             listener.journey.clone(),
             seat,
-            listener.turned_away.clone(),
+            quest.outcome.clone(),
         );
         let mut peer = HttpPeer::new(address, false, String::new());
         peer.options.custom_l4 = Some(Arc::new(tuner));
@@ -189,18 +204,26 @@ impl ProxyHttp for Door {
         error
     }
 
+    /// Asks for the head alone: the body is carried otherwise.
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        _ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        request.set_method(Method::HEAD);
+        Ok(())
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
         _ctx: &mut Self::CTX,
     ) -> Result<()> {
-        answer::finish_stream_head(head)?;
-        // Players of HTTP/1.0 and ICY take chunk sizes for audio: theirs ends with the connection.
-        if session.req_header().version == Version::HTTP_10 {
-            head.remove_header(&header::TRANSFER_ENCODING);
-            head.set_version(Version::HTTP_10);
-        }
+        answer::finish_stream_head(head, takes_chunks(session))?;
+        // PINGORA: (0.9.1) as the answer to a HEAD it writes the head as it is, and then lets go of the connection.
+        session.req_header_mut().set_method(Method::HEAD);
         Ok(())
     }
 
@@ -210,11 +233,11 @@ impl ProxyHttp for Door {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        let refusal = ctx.as_deref().and_then(|listener| listener.refusal);
+        let refusal = ctx.as_deref().and_then(|quest| quest.refusal);
         let unanswered = session.response_written().is_none() && !is_hang_up(error);
-        if let (true, Some(listener)) = (unanswered, ctx.as_deref()) {
+        if let (true, Some(quest)) = (unanswered, ctx.as_deref()) {
             let tune_in = TuneIn {
-                mount: &listener.mount,
+                mount: &quest.listener.mount,
                 scheme: Scheme::Http,
             };
             let refusal = self
@@ -232,9 +255,28 @@ impl ProxyHttp for Door {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        if let Some(listener) = ctx.as_deref() {
-            listener.log_end(session, error);
+        let Some(quest) = ctx.as_deref() else { return };
+        match error {
+            // What is written is written: the connection is kept now, for the stream.
+            None => session.set_keepalive(Some(IDLE)),
+            Some(_) if quest.take_stream().is_some() => quest.listener.log_end(0, End::HungUp),
+            Some(_) => {}
         }
+    }
+
+    /// Lets the stream go back to the gate, beside the connection.
+    fn persist_connection_context(
+        &self,
+        session: &Session,
+        ctx: &Self::CTX,
+    ) -> Option<Box<dyn Any + Send + Sync>> {
+        let quest = ctx.as_deref()?;
+        Some(Box::new(Carriage {
+            listener: quest.listener.clone(),
+            stream: quest.take_stream()?,
+            in_chunks: takes_chunks(session),
+            slow_listener_timeout: self.0.slow_listener_timeout,
+        }))
     }
 
     /// What became of a listener has a line of its own; one that hangs up is no error of ours.
@@ -253,6 +295,14 @@ impl ProxyHttp for Door {
         true
     }
 }
+
+/// Players of HTTP/1.1 do.
+fn takes_chunks(session: &Session) -> bool {
+    session.req_header().version != Version::HTTP_10
+}
+
+/// How long Pingora would keep a connection for another request, in seconds; the stream takes it before.
+const IDLE: u64 = 1;
 
 /// Only names for the tuner, who knows the way, and who says so when there is none.
 const NOWHERE: SocketAddr =

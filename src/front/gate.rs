@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use log::debug;
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
@@ -20,6 +20,7 @@ use pingora_proxy::HttpProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer;
+use super::carriage::Carriage;
 use super::desk::Desk;
 use super::door::Door;
 use super::express::Express;
@@ -38,6 +39,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The wait for the first polls after a start, and the answer's way out.
 const SERVE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// What asking relays may take beyond that: each has deadlines of its own, but there may be many of them.
+const ASKING_EXTENSION: Duration = Duration::from_secs(120);
 
 /// First size of the head's buffer; holds the head of every player seen.
 const HEAD_BUFFER_BYTES: usize = 1024;
@@ -130,12 +134,18 @@ impl Gate {
         loop {
             let served = lease::with_deadline(
                 SERVE_DEADLINE,
+                ASKING_EXTENSION,
                 self.proxy.process_new_http(session, &shutdown),
             );
             let Some(reused) = served.await.flatten() else {
                 return;
             };
-            let (mut stream, _) = reused.consume();
+            let (mut stream, settings) = reused.consume();
+            if let Some(carriage) = settings.and_then(carriage_in) {
+                // A task of its own: this one has room for a request, which a stream would keep for hours.
+                tokio::spawn(carriage.run(stream));
+                return;
+            }
             let head = next_head(&mut stream, &mut visit.read).await;
             let next = self.attend(stream, &mut visit, head, &shutdown).await;
             match next {
@@ -144,6 +154,12 @@ impl Gate {
             }
         }
     }
+}
+
+/// The stream that a connection is to be used for from now on.
+fn carriage_in(mut settings: HttpPersistentSettings) -> Option<Carriage> {
+    let carriage = settings.take_user_context()?.downcast().ok()?;
+    Some(*carriage)
 }
 
 /// What became of a request.

@@ -1,21 +1,20 @@
-//! A listener whose stream is carried: what relays are told of him, which of them turned him away, and the line that is
-//! left of him in the log.
+//! A listener whose stream is carried: what relays are told of him, and the line that is left of him in the log.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, header};
 use ipnet::IpNet;
 use log::info;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
-use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
+use super::carriage::End;
 use super::refuse::Refusal;
-use crate::fleet::{RelayId, Scheme};
-use crate::stream::{Journey, Request, TurnedAway};
+use crate::fleet::Scheme;
+use crate::stream::{Journey, Request};
 
 /// How we name ourselves in `Via`; a request that was here more often than this goes round in circles.
 const OUR_NAME: &str = "icecast-balancer";
@@ -35,12 +34,6 @@ pub struct Listener {
     pub request: Arc<Request>,
     /// What he goes through.
     pub journey: Arc<Journey>,
-    /// The relays that turned him away, and the last one asked.
-    pub tried: Vec<RelayId>,
-    /// Why the last relay turned him away.
-    pub turned_away: Arc<Mutex<Option<TurnedAway>>>,
-    /// What he is told when no relay takes him.
-    pub refusal: Option<Refusal>,
     came_at: Instant,
     address: Option<SocketAddr>,
 }
@@ -80,84 +73,26 @@ impl Listener {
             mount,
             request: request.into(),
             journey: Arc::default(),
-            tried: Vec::new(),
-            turned_away: Arc::default(),
-            refusal: None,
             came_at: Instant::now(),
             address,
         })
     }
 
-    /// Takes in why the last relay turned him away: what he is told at last is what helps him most.
-    pub fn note_turned_away(&mut self) {
-        let why = self
-            .turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(why) = why else { return };
-        let refusal = match why {
-            TurnedAway::Status(401) => Refusal::Unauthorized,
-            // ICECAST: 403 when the mount or the server is full; 2.5 and others say 503.
-            TurnedAway::Status(403 | 503) => Refusal::Full,
-            TurnedAway::Status(404) => Refusal::NotFound,
-            _ => Refusal::Unavailable,
-        };
-        let weight = |refusal| match refusal {
-            Refusal::Unauthorized => 3,
-            Refusal::Full => 2,
-            Refusal::Unavailable => 1,
-            _ => 0,
-        };
-        if self
-            .refusal
-            .is_none_or(|known| weight(known) < weight(refusal))
-        {
-            self.refusal = Some(refusal);
-        }
-    }
-
     /// Leaves a line in the log, once his stream is over.
-    pub fn log_end(&self, session: &Session, error: Option<&Error>) {
-        let relays = self.journey.relays();
-        if relays.is_empty() {
-            return;
-        }
+    pub fn log_end(&self, sent_bytes: u64, end: End) {
         let mut seams = String::new();
         for (seam, count) in self.journey.seams() {
             seams.push_str(&format!(" {seam}={count}"));
         }
         info!(
-            "{} left: {}; relay {relays}, {} bytes in {} s, seams{seams}, from {} {}",
+            "{} left: {end}; relay {}, {sent_bytes} bytes in {} s, seams{seams}, from {} {}",
             self.mount,
-            self.end(error),
-            session.body_bytes_sent(),
+            self.journey.relays(),
             self.came_at.elapsed().as_secs(),
             Shown(self.address),
             agent(self.request.user_agent.as_deref()),
         );
     }
-
-    fn end(&self, error: Option<&Error>) -> String {
-        match error {
-            _ if self.journey.is_given_up() => "no relay could take over".to_owned(),
-            Some(error) if *error.etype() == ErrorType::WriteTimedout => {
-                "took nothing for too long".to_owned()
-            }
-            Some(error) if is_hang_up(error) => "hung up".to_owned(),
-            Some(error) => error.to_string(),
-            None => "ended".to_owned(),
-        }
-    }
-}
-
-/// Whether an error is a listener's going away, and so none of ours.
-pub fn is_hang_up(error: &Error) -> bool {
-    matches!(error.esource(), ErrorSource::Downstream)
-        || matches!(
-            error.etype(),
-            ErrorType::WriteError | ErrorType::WriteTimedout
-        )
 }
 
 /// Where the request comes from: what a trusted proxy says, and whoever connected.

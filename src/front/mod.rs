@@ -3,10 +3,13 @@
 //! In: connections on the public binds. The `gate` reads and inspects each request's `head`. A plain tune-in leaves by the
 //! `express` lane; all else passes the `door`, Pingora's `ProxyHttp`. Both put what is wanted (`ask`, `scheme`) to the same
 //! `desk`, which selects a relay and decides: a redirect, a page, a refusal, which
-//! `answer` writes, or that the stream is carried: then the door passes a `listener` on to the stream room.
+//! `answer` writes, or that the stream is carried: then a `listener` goes in `quest` of a relay, and a `carriage` brings him
+//! what the stream room makes for him.
 
 mod answer;
 mod ask;
+mod carriage;
+mod chunk;
 mod complaint;
 mod desk;
 mod door;
@@ -18,6 +21,7 @@ mod listener;
 mod modes;
 mod playlist;
 mod public_status;
+mod quest;
 mod refuse;
 mod scheme;
 mod signpost;

@@ -50,11 +50,6 @@ impl Carried {
             false => Self::Plain(Plain::default()),
         }
     }
-
-    /// Whether the bytes go out as they come, so that they need not be copied.
-    pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
-    }
 }
 
 /// What was sent of a stream of bytes.

@@ -42,11 +42,13 @@ mod watermark;
 
 pub use link::TurnedAway;
 pub use mover::Mover;
+pub use pace::STEP_BYTES;
+pub use relay_stream::RelayStream;
 pub use request::Request;
 pub use routes::{Routes, SharedRoutes};
 pub use seats::{Seat, Seats};
 pub use streams::{Berth, Journey, Streams};
-pub use tuner::{Studio, Tuner};
+pub use tuner::{Outcome, Studio, Tuner};
 
 /// Where one relay's audio ends and another's begins, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! The outlet: what goes out to one listener next: the head, then audio with his own metadata in it.
+//! The outlet: what goes out to one listener next: audio with his own metadata in it.
 
 use std::collections::VecDeque;
 
@@ -20,10 +20,10 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// An outlet that begins with `head` and puts titles between the audio where `titles` says so.
-    pub fn new(head: Vec<u8>, titles: Option<IcyWriter>) -> Self {
+    /// An outlet that puts titles between the audio where `titles` says so.
+    pub fn new(titles: Option<IcyWriter>) -> Self {
         Self {
-            waiting: VecDeque::from([head.into()]),
+            waiting: VecDeque::new(),
             titles,
             place: 0,
             hearsay: None,
@@ -33,11 +33,6 @@ impl Outlet {
     /// Whether audio may go past it, unchanged.
     pub fn is_direct(&self) -> bool {
         self.waiting.is_empty() && self.titles.is_none()
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 
     /// Goes on at `place` of another relay's audio, in the middle of what it announced `before` the `joint`.
@@ -134,7 +129,7 @@ mod tests {
     const METAINT: usize = 100;
 
     fn outlet() -> Outlet {
-        Outlet::new(Vec::new(), IcyWriter::new(METAINT).ok())
+        Outlet::new(IcyWriter::new(METAINT).ok())
     }
 
     fn title(text: &str) -> Metadata {

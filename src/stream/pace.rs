@@ -45,11 +45,6 @@ impl Pace {
         }
     }
 
-    /// Whether the burst may still come at `now`.
-    pub fn is_in_burst(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.began) < BURST_TIME * 3
-    }
-
     /// Notes bytes that came at `now`.
     pub fn note(&mut self, bytes: usize, now: Instant) {
         match &mut self.measured {

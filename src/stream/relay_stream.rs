@@ -55,8 +55,7 @@ impl std::fmt::Debug for RelayStream {
 }
 
 impl RelayStream {
-    /// The stream that begins on `seat` over `link`; `head` goes out before the audio, titles go into it if the listener
-    /// wants them every `metaint_bytes`.
+    /// The stream that begins on `seat` over `link`, and goes out by `outlet`.
     pub fn new(voyage: Voyage, aboard: Aboard, seat: Seat, mut link: Link, outlet: Outlet) -> Self {
         Self {
             heard_at: link.heard_at(),
@@ -83,10 +82,8 @@ impl RelayStream {
         cx: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.silence.poll_breath(cx));
         loop {
             if self.outlet.pour(room) {
-                self.breathe();
                 return Poll::Ready(Ok(()));
             }
             if self.crossing.is_none() && self.is_asked_to_move() {
@@ -94,7 +91,6 @@ impl RelayStream {
             }
             if self.poll_link(cx, room).is_ready() {
                 if !room.filled().is_empty() {
-                    self.breathe();
                     return Poll::Ready(Ok(()));
                 }
             } else if self.crossing.is_some() {
@@ -102,14 +98,6 @@ impl RelayStream {
             } else {
                 ready!(self.poll_silence(cx));
             }
-        }
-    }
-
-    /// Waits a little before the next piece where more than one may be waiting.
-    fn breathe(&mut self) {
-        let bursting = |link: &Link| link.pace().is_in_burst(link.heard_at());
-        if !self.outlet.is_empty() || self.link.as_ref().is_some_and(bursting) {
-            self.silence.breathe();
         }
     }
 
@@ -126,24 +114,20 @@ impl RelayStream {
         };
         let mut titles = Vec::new();
         let each = |place, title: Metadata| titles.push((place, title));
-        let direct = self.skip_bytes == 0 && self.carried.is_plain() && self.outlet.is_direct();
-        let read = if direct {
-            let length = room.remaining().min(STEP_BYTES);
-            let read = ready!(link.poll_audio(cx, room.initialize_unfilled_to(length), each));
-            if let (Ok(read), Carried::Plain(plain)) = (&read, &mut self.carried) {
-                room.advance(*read);
-                let start = room.filled().len() - read;
-                plain.note(room.filled().get(start..).unwrap_or_default());
+        let direct = self.skip_bytes == 0 && self.outlet.is_direct();
+        let length = room.remaining().min(STEP_BYTES);
+        let unfilled = room.initialize_unfilled_to(length);
+        let read = ready!(link.poll_audio(cx, unfilled, each));
+        let audio = read.as_ref().map_or(0, |read| *read);
+        let audio = unfilled.get(..audio).unwrap_or_default();
+        match &mut self.carried {
+            Carried::Plain(plain) if direct => {
+                plain.note(audio);
+                let length = audio.len();
+                room.advance(length);
             }
-            read
-        } else {
-            let mut scratch = [0; STEP_BYTES];
-            let read = ready!(link.poll_audio(cx, &mut scratch, each));
-            if let Ok(read) = read {
-                self.take(scratch.get(..read).unwrap_or_default(), titles);
-            }
-            read
-        };
+            _ => self.take(audio, titles),
+        }
         match read {
             Ok(1..) => self.note_heard(read.unwrap_or_default()),
             Ok(0) | Err(_) => self.lose_link(),

@@ -15,18 +15,10 @@ use super::link::Link;
 /// After the watermark is lowered, how long bytes that had been waiting may take to reach us.
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
-/// In a burst, how long one piece has to go out before the next is read.
-///
-/// PINGORA: (0.9.1) pieces that wait together for a listener are put together in a buffer, which stays as large as it ever
-/// was: up to 30 KB for each listener, for hours.
-const BREATH: Duration = Duration::from_millis(4);
-
-/// The silence of one stream's current relay. Its one timer also measures breaths.
+/// The silence of one stream's current relay.
 #[derive(Debug)]
 pub struct Silence {
     timer: Pin<Box<Sleep>>,
-    deadline: Instant,
-    breathes: bool,
     /// When, in the present silence, the watermark was lowered.
     looked_at: Option<Instant>,
     /// Landings that brought no audio.
@@ -40,8 +32,6 @@ impl Silence {
     pub fn on(link: &mut Link, limit: Option<Duration>) -> Self {
         let mut silence = Self {
             timer: Box::pin(sleep(Duration::ZERO)),
-            deadline: Instant::now(),
-            breathes: false,
             looked_at: None,
             barren_landings: 0,
             limit,
@@ -85,10 +75,7 @@ impl Silence {
     }
 
     fn wait_until(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-        if !self.breathes {
-            self.timer.as_mut().reset(deadline.into());
-        }
+        self.timer.as_mut().reset(deadline.into());
     }
 
     /// Ready when it is too long.
@@ -104,21 +91,5 @@ impl Silence {
             let end = link.heard_at() + self.too_long(link);
             self.wait_until(end.max(now + LAST_LOOK));
         }
-    }
-
-    /// Lets the last piece go out before the next one.
-    pub fn breathe(&mut self) {
-        self.breathes = true;
-        self.timer.as_mut().reset((Instant::now() + BREATH).into());
-    }
-
-    /// Ready when the breath is over.
-    pub fn poll_breath(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.breathes {
-            ready!(self.timer.as_mut().poll(cx));
-            self.breathes = false;
-            self.timer.as_mut().reset(self.deadline.into());
-        }
-        Poll::Ready(())
     }
 }

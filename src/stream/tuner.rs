@@ -1,10 +1,11 @@
 //! Tuning in, as Pingora's way to connect: a relay that does not take the listener is one that cannot be connected to, so
-//! the next one is tried before he sees anything; what is connected to is the endless stream.
+//! the next one is tried before he sees anything.
 //!
-//! PINGORA: (0.9.1) `custom_l4` puts a `VirtualSocket` under `ProxyHttp`: hooks, timeouts and counters stay Pingora's.
-//! What it writes as its request is not sent: the relay was asked already.
+//! PINGORA: (0.9.1) `custom_l4` puts a `VirtualSocket` under `ProxyHttp`, whose retries and hooks are used. What it writes
+//! as its request is not sent: the relay was asked already. What it reads is the head of the answer; the endless stream
+//! itself is left in the [`Outcome`].
 
-use std::io;
+use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -34,6 +35,21 @@ use super::streams::{Journey, Streams};
 /// ICECAST: it answers after 0.2 to 0.4 s, an on-demand mount that sleeps after 0.9 to 1.4 s (measured, 2.4.4).
 const HEDGE_AFTER: Duration = Duration::from_millis(1_500);
 
+/// What came of the last relay that was asked.
+#[derive(Debug, Default)]
+pub struct Outcome(Mutex<Option<Result<RelayStream, TurnedAway>>>);
+
+impl Outcome {
+    /// Takes it; `None` when no relay was asked since it was taken last.
+    pub fn take(&self) -> Option<Result<RelayStream, TurnedAway>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, outcome: Result<RelayStream, TurnedAway>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+    }
+}
+
 type Opened = (Seat, Result<(Link, RelayHead), TurnedAway>);
 
 /// What streams are made with.
@@ -59,18 +75,18 @@ pub struct Tuner {
     mount: Arc<str>,
     journey: Arc<Journey>,
     seat: Mutex<Option<Seat>>,
-    turned_away: Arc<Mutex<Option<TurnedAway>>>,
+    outcome: Arc<Outcome>,
 }
 
 impl Tuner {
-    /// A way to the relay of `seat`; why it did not take the listener is left in `turned_away`.
+    /// A way to the relay of `seat`; the stream, or why it did not take the listener, is left in `outcome`.
     pub fn new(
         studio: Studio,
         request: Arc<Request>,
         mount: Arc<str>,
         journey: Arc<Journey>,
         seat: Seat,
-        turned_away: Arc<Mutex<Option<TurnedAway>>>,
+        outcome: Arc<Outcome>,
     ) -> Self {
         Self {
             studio,
@@ -78,7 +94,7 @@ impl Tuner {
             mount,
             journey,
             seat: Mutex::new(Some(seat)),
-            turned_away,
+            outcome,
         }
     }
 
@@ -111,7 +127,8 @@ impl Tuner {
         (seat, opened)
     }
 
-    async fn tune_in(&self, seat: Seat) -> Result<RelayStream, TurnedAway> {
+    /// The stream, and the head of the answer that it is the body of.
+    async fn tune_in(&self, seat: Seat) -> Result<(RelayStream, Vec<u8>), TurnedAway> {
         let studio = &self.studio;
         let (mut seat, opened) = self.open(seat).await;
         let (link, head) = match opened {
@@ -132,7 +149,8 @@ impl Tuner {
         seat.note_arrival();
         let metaint = head.metaint_bytes.filter(|_| self.request.wants_metadata);
         let titles = metaint.map(IcyWriter::new).transpose()?;
-        let outlet = Outlet::new(head.to_http(metaint), titles);
+        let outlet = Outlet::new(titles);
+        let answer = head.to_http(metaint);
         let relay = seat.relay();
         let aboard = studio
             .streams
@@ -146,7 +164,8 @@ impl Tuner {
             stall_timeout: studio.stall_timeout,
             hold: studio.hold,
         };
-        Ok(RelayStream::new(voyage, aboard, seat, link, outlet))
+        let stream = RelayStream::new(voyage, aboard, seat, link, outlet);
+        Ok((stream, answer))
     }
 }
 
@@ -160,22 +179,23 @@ impl L4Connect for Tuner {
             .take();
         let seat = seat.ok_or_else(|| Error::explain(ErrorType::InternalError, "no seat"))?;
         match self.tune_in(seat).await {
-            Ok(stream) => Ok(VirtualSocketStream::new(Box::new(Socket(stream))).into()),
+            Ok((stream, answer)) => {
+                self.outcome.put(Ok(stream));
+                let socket = Socket(Cursor::new(answer));
+                Ok(VirtualSocketStream::new(Box::new(socket)).into())
+            }
             Err(why) => {
                 let error = Error::explain(ErrorType::ConnectError, why.to_string());
-                *self
-                    .turned_away
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(why);
+                self.outcome.put(Err(why));
                 Err(error)
             }
         }
     }
 }
 
-/// The endless stream in the place of a relay's socket.
+/// The head of an answer in the place of a relay's socket.
 #[derive(Debug)]
-struct Socket(RelayStream);
+struct Socket(Cursor<Vec<u8>>);
 
 impl VirtualSocket for Socket {
     fn set_socket_option(&self, _option: VirtualSockOpt) -> io::Result<()> {
@@ -189,7 +209,7 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.poll_next(cx, room)
+        Pin::new(&mut self.0).poll_read(cx, room)
     }
 }
 

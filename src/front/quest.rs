@@ -1,0 +1,70 @@
+//! A listener's quest for a relay that takes him, and what he is told when none does.
+
+use std::sync::Arc;
+
+use super::listener::Listener;
+use super::refuse::Refusal;
+use crate::fleet::RelayId;
+use crate::stream::{Outcome, RelayStream, TurnedAway};
+
+/// One listener's quest.
+pub struct Quest {
+    /// Who it is for.
+    pub listener: Arc<Listener>,
+    /// What came of the last relay that was asked.
+    pub outcome: Arc<Outcome>,
+    /// The relays that turned him away, and the last one asked.
+    pub tried: Vec<RelayId>,
+    /// What he is told when no relay takes him.
+    pub refusal: Option<Refusal>,
+}
+
+impl Quest {
+    /// A quest that begins.
+    pub fn of(listener: Listener) -> Self {
+        Self {
+            listener: listener.into(),
+            outcome: Arc::default(),
+            tried: Vec::new(),
+            refusal: None,
+        }
+    }
+
+    /// Takes in why the last relay turned him away: what he is told at last is what helps him most.
+    pub fn note_turned_away(&mut self) {
+        let Some(Err(why)) = self.outcome.take() else {
+            return;
+        };
+        let refusal = refusal_for(&why);
+        if self
+            .refusal
+            .is_none_or(|known| weight(known) < weight(refusal))
+        {
+            self.refusal = Some(refusal);
+        }
+    }
+
+    /// Takes the stream of the relay that took him.
+    pub fn take_stream(&self) -> Option<RelayStream> {
+        self.outcome.take()?.ok()
+    }
+}
+
+fn refusal_for(why: &TurnedAway) -> Refusal {
+    match why {
+        TurnedAway::Status(401) => Refusal::Unauthorized,
+        // ICECAST: 403 when the mount or the server is full; 2.5 and others say 503.
+        TurnedAway::Status(403 | 503) => Refusal::Full,
+        TurnedAway::Status(404) => Refusal::NotFound,
+        _ => Refusal::Unavailable,
+    }
+}
+
+fn weight(refusal: Refusal) -> u32 {
+    match refusal {
+        Refusal::Unauthorized => 3,
+        Refusal::Full => 2,
+        Refusal::Unavailable => 1,
+        _ => 0,
+    }
+}
