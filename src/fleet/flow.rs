@@ -62,9 +62,13 @@ impl Flow {
         }
     }
 
-    /// Notes that one left at `now` who had been noted last just before `noted`, as sent or as arrived.
-    pub fn depart(&mut self, noted: Instant, now: Instant) {
-        if !self.arrived.withdraw_of(noted) && !self.sent.withdraw_of(noted) {
+    /// Notes that one left at `now` who had been noted last just before `noted`, as arrived or else as sent.
+    pub fn depart(&mut self, noted: Instant, arrived: bool, now: Instant) {
+        let ledger = match arrived {
+            true => &mut self.arrived,
+            false => &mut self.sent,
+        };
+        if !ledger.withdraw_of(noted) {
             self.departed.raise(now);
         }
     }

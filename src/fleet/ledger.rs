@@ -26,8 +26,15 @@ impl Fleet {
 
     /// Notes that a listener left, or never came, whom we sent or saw arrive just before `noted`: known exactly where we
     /// carry the stream. Until a report can show it, one listener less counts.
-    pub fn note_departure(&mut self, id: RelayId, mount: &str, noted: Instant, now: Instant) {
-        self.change_flow(id, mount, |flow| flow.depart(noted, now));
+    pub fn note_departure(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        noted: Instant,
+        arrived: bool,
+        now: Instant,
+    ) {
+        self.change_flow(id, mount, |flow| flow.depart(noted, arrived, now));
     }
 
     /// Notes that a relay failed somebody: until its next good poll it is chosen only when no other can be.
@@ -88,10 +95,10 @@ mod tests {
         fleet.raise_pending(A, MOUNT, second(2));
         assert_eq!(taken(&fleet), (2, true));
 
-        fleet.note_departure(A, MOUNT, second(2), second(3));
+        fleet.note_departure(A, MOUNT, second(2), false, second(3));
         assert_eq!(taken(&fleet), (1, false), "no report had shown him");
         fleet.apply(A, reported(1, second(5)), second(5));
-        fleet.note_departure(A, MOUNT, second(1), second(6));
+        fleet.note_departure(A, MOUNT, second(1), false, second(6));
         assert_eq!(taken(&fleet), (0, false), "the report contains him");
         fleet.apply(A, reported(0, second(8)), second(8));
         assert_eq!(taken(&fleet), (0, false));
@@ -112,7 +119,7 @@ mod tests {
         assert_eq!(taken(&fleet).0, 1, "counts lag behind");
         fleet.apply(A, reported(1, millis(1_600)), millis(1_600));
         assert_eq!(taken(&fleet).0, 1);
-        fleet.note_departure(A, MOUNT, millis(1_200), millis(2_000));
+        fleet.note_departure(A, MOUNT, millis(1_200), true, millis(2_000));
         assert_eq!(taken(&fleet).0, 0);
     }
 

@@ -14,7 +14,7 @@ use pingora_proxy::Session;
 use super::carriage::End;
 use super::refuse::Refusal;
 use crate::fleet::Scheme;
-use crate::stream::{Journey, Request};
+use crate::stream::{Journey, QUERY_LIMIT_BYTES, Request};
 
 /// How we name ourselves in `Via`; a request that was here more often than this goes round in circles.
 const OUR_NAME: &str = "icecast-balancer";
@@ -42,7 +42,7 @@ impl Listener {
     /// The listener of a session.
     ///
     /// # Errors
-    /// His request came from ourselves, by way of a relay's url.
+    /// His request came from ourselves, by way of a relay's url, or is too long for a relay.
     pub fn of(
         session: &Session,
         mount: Arc<str>,
@@ -58,9 +58,13 @@ impl Listener {
         if passes > PASS_LIMIT {
             return Err(Refusal::Loop);
         }
+        let query = session.req_header().uri.query();
+        if query.is_some_and(|query| query.len() > QUERY_LIMIT_BYTES) {
+            return Err(Refusal::TargetTooLong);
+        }
         let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
         let request = Request {
-            query: session.req_header().uri.query().map(str::to_owned),
+            query: query.map(str::to_owned),
             user_agent: value(header::USER_AGENT),
             referer: value(header::REFERER),
             authorization: value(header::AUTHORIZATION),

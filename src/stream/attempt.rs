@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 
 use super::Seam;
 use super::head::RelayHead;
-use super::joining::{Joining, Landing};
+use super::joining::Joining;
+use super::landing::Landing;
 use super::link::{Link, TurnedAway};
 use super::scene::Scene;
 use super::seats::Seat;
@@ -97,9 +98,9 @@ impl Attempt {
     }
 
     /// Lands; `None` unless it is ready.
-    pub fn land(self) -> Option<Landing> {
+    pub fn land(self, scene: &Scene<'_>) -> Option<Landing> {
         match self.stage {
-            Stage::Joining(joining) => joining.land(),
+            Stage::Joining(joining) => joining.land(scene),
             _ => None,
         }
     }

@@ -77,7 +77,7 @@ impl Plain {
         let repeats = self.repeats_with(audio);
         match &mut self.anchor {
             Some(anchor) if repeats => anchor.since_bytes += audio.len() as u64,
-            None if repeats && self.tail.sent_bytes() > 0 => {
+            None if repeats && !self.tail.is_empty() => {
                 self.anchor = Some(Anchor {
                     tail: end_of(&self.tail),
                     since_bytes: audio.len() as u64,
@@ -114,7 +114,7 @@ impl Plain {
 }
 
 /// Whether the end of `audio` was in it a short while before.
-fn repeats(audio: &[u8]) -> bool {
+pub(super) fn repeats(audio: &[u8]) -> bool {
     let Some((rest, end)) = audio.split_last_chunk::<REPEAT_BYTES>() else {
         return false;
     };

@@ -14,7 +14,8 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::Seam;
 use super::attempt::{Attempt, Progress};
-use super::joining::Landing;
+use super::landing::Landing;
+use super::link::TurnedAway;
 use super::scene::Scene;
 use super::seats::Seat;
 use crate::fleet::RelayId;
@@ -78,7 +79,7 @@ pub struct Crossing {
 
 impl Crossing {
     /// Begins; `from` is the relay that he leaves, and he is kept without audio until `until`.
-    pub fn begin(why: Why, from: Option<RelayId>, until: Instant) -> Self {
+    pub fn begin(why: Why, from: Option<RelayId>, until: Instant, rounds: u32) -> Self {
         let now = Instant::now();
         Self {
             why,
@@ -86,8 +87,8 @@ impl Crossing {
             tried: from.into_iter().collect(),
             attempts: Vec::new(),
             settled_at: None,
-            launch_at: now,
-            rounds: 0,
+            launch_at: now + pause(rounds),
+            rounds,
             timer: Box::pin(sleep_until(now.into())),
         }
     }
@@ -98,7 +99,8 @@ impl Crossing {
     }
 
     /// The relay that he left is gone after all: what was a wish is a need.
-    pub fn must_land(&mut self) {
+    pub fn must_land(&mut self, until: Instant) {
+        self.until = until;
         self.why = Why::Lost;
     }
 
@@ -109,7 +111,7 @@ impl Crossing {
                 return Poll::Ready(Crossed::Landed(Box::new(landing)));
             }
             let now = Instant::now();
-            if let Some(landing) = self.settle(now) {
+            if let Some(landing) = self.settle(scene, now) {
                 return Poll::Ready(Crossed::Landed(Box::new(landing)));
             }
             if now >= self.launch_at && self.attempts.len() < ATTEMPT_LIMIT {
@@ -136,7 +138,7 @@ impl Crossing {
         while let Some((attempt, seam)) = self.attempts.get_mut(place) {
             match attempt.poll(cx, scene) {
                 Progress::Ready(Seam::Exact) => {
-                    return self.attempts.swap_remove(place).0.land();
+                    return self.attempts.swap_remove(place).0.land(scene);
                 }
                 Progress::Ready(found) => {
                     *seam = Some(found);
@@ -150,7 +152,7 @@ impl Crossing {
                         seat.relay().name,
                         scene.voyage.mount
                     );
-                    self.note_failure(seat);
+                    self.note_failure(seat, &why);
                     drop(self.attempts.swap_remove(place));
                 }
             }
@@ -159,13 +161,16 @@ impl Crossing {
     }
 
     /// The next relay is tried at once.
-    fn note_failure(&mut self, seat: Seat) {
-        seat.note_trouble();
+    fn note_failure(&mut self, seat: Seat, why: &TurnedAway) {
+        // A relay that says no is well; one that says nothing is not.
+        if !matches!(why, TurnedAway::Status(_)) {
+            seat.note_trouble();
+        }
         self.launch_at = Instant::now();
     }
 
     /// Takes the best of what is there when nothing better is to be expected.
-    fn settle(&mut self, now: Instant) -> Option<Landing> {
+    fn settle(&mut self, scene: &Scene<'_>, now: Instant) -> Option<Landing> {
         let waited = now.saturating_duration_since(self.settled_at?);
         let undecided = self.attempts.iter().any(|(_, seam)| seam.is_none());
         let more = undecided
@@ -179,7 +184,7 @@ impl Crossing {
             self.settled_at = None;
             return None;
         };
-        self.attempts.swap_remove(best).0.land()
+        self.attempts.swap_remove(best).0.land(scene)
     }
 
     fn launch(&mut self, scene: &Scene<'_>, now: Instant) -> Launch {

@@ -34,6 +34,9 @@ pub enum BadHead {
     /// The body is framed or packed although HTTP/1.0 was asked for.
     #[error("expected plain audio, found a body in a transfer or content encoding")]
     Encoded,
+    /// Its metadata cannot be told from its audio.
+    #[error("expected a number of bytes as icy-metaint, found something else")]
+    Metaint,
 }
 
 /// Reads a head; `Ok(None)` while it is not whole. With it comes its length.
@@ -89,7 +92,12 @@ impl RelayHead {
         let text = || std::str::from_utf8(value).ok().map(str::trim);
         match name {
             "content-type" => self.content_type = text().map(str::to_owned),
-            "icy-metaint" => self.metaint_bytes = text().and_then(|text| text.parse().ok()),
+            "icy-metaint" => {
+                let bytes = text().and_then(|text| text.parse().ok());
+                // None at all is what some servers mean by 0.
+                self.metaint_bytes =
+                    Some(bytes.ok_or(BadHead::Metaint)?).filter(|bytes| *bytes > 0);
+            }
             "transfer-encoding" => return Err(BadHead::Encoded),
             "content-encoding" if text() != Some("identity") => return Err(BadHead::Encoded),
             _ if name.starts_with("icy-") || name == "ice-audio-info" => {
@@ -160,6 +168,18 @@ mod tests {
         assert_eq!(head.content_type.as_deref(), Some("audio/mpeg"));
         assert_eq!(head.metaint_bytes, Some(16_000));
         assert!(head.station.iter().any(|(name, _)| name == "icy-name"));
+    }
+
+    #[test]
+    fn a_metaint_is_a_number_or_there_is_no_telling_what_is_audio() {
+        let read = |value: &str| {
+            let head = format!("HTTP/1.0 200 OK\r\nicy-metaint: {value}\r\n\r\n");
+            Ok(parse(head.as_bytes())?.unwrap().0.metaint_bytes)
+        };
+        assert_eq!(read("8192"), Ok(Some(8_192)));
+        assert_eq!(read("0"), Ok(None));
+        assert_eq!(read("16000,16000"), Err(BadHead::Metaint));
+        assert_eq!(read("-1"), Err(BadHead::Metaint));
     }
 
     #[test]

@@ -12,11 +12,12 @@ use tokio::time::{Sleep, sleep};
 use super::Seam;
 use super::carried::Carried;
 use super::icy::Metadata;
+use super::landing::{Cargo, Found, Landing};
 use super::link::{Link, TurnedAway};
-use super::ogg::{self, Joint};
+use super::ogg;
 use super::pace::STEP_BYTES;
 use super::scene::Scene;
-use super::search::{Clock, PlainSearch, Spot};
+use super::search::{PlainSearch, Spot};
 use super::seats::Seat;
 
 /// How long a relay that is behind is given to reach the joint.
@@ -25,6 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long, where waiting cannot help: in a silence, and when the last audio is older than any burst.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(300);
 const LONG_AGO: Duration = Duration::from_secs(8);
+
+/// How long at most, for a relay whose burst seems never to end: live pieces may be as large as those of a burst.
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often one relay is read before the others have their turn: one may send without end.
+const READS_IN_TURN: usize = 16;
 
 /// ICECAST: a live stream comes in blocks of 1,400 bytes, a burst in whatever the socket holds; so long after the last such
 /// piece it is over.
@@ -36,40 +43,6 @@ const TITLE_LIMIT: usize = 64;
 
 /// The most of a body that is searched: more than any burst-size that a default queue-size of 512 KiB allows.
 const BODY_LIMIT_BYTES: usize = 768 * 1024;
-
-/// Where a listener goes on.
-#[derive(Debug)]
-pub struct Landing {
-    /// The place on the relay.
-    pub seat: Seat,
-    /// The connection to it.
-    pub link: Link,
-    /// How well it fits.
-    pub seam: Seam,
-    /// What came of it so far.
-    pub cargo: Cargo,
-    /// Titles and their places in the relay's audio.
-    pub titles: Vec<(u64, Metadata)>,
-}
-
-/// What came of a relay before the landing.
-#[derive(Debug)]
-pub enum Cargo {
-    /// Plain audio, and the place in it where the listener goes on; it may still be to come.
-    Plain {
-        /// The relay's audio from its first byte.
-        audio: Vec<u8>,
-        /// Offset of the next byte to send.
-        place: u64,
-    },
-    /// Pages, and the first that the listener does not have.
-    Ogg {
-        /// The relay's pages.
-        approach: Box<ogg::Approach>,
-        /// Index of the first page to send.
-        resume: usize,
-    },
-}
 
 /// A relay that delivers, while the joint is searched.
 pub struct Joining {
@@ -83,6 +56,8 @@ pub struct Joining {
     /// When the last piece came that was larger than those of a live stream.
     burst_at: Instant,
     found: Option<Found>,
+    /// What had been sent when it was found: more may follow until the landing.
+    sent_bytes: u64,
 }
 
 enum Body {
@@ -94,26 +69,10 @@ enum Body {
     Ogg(Box<ogg::Approach>),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Found {
-    Spot(Spot),
-    Page { resume: usize, seam: Seam },
-}
-
 impl Joining {
     /// Begins to search in what `link` delivers.
     pub fn new(seat: Seat, link: Link, scene: &Scene<'_>) -> Self {
-        let body = match scene.carried {
-            Carried::Ogg(_) => Body::Ogg(Box::default()),
-            Carried::Plain(plain) => Body::Plain {
-                audio: Vec::new(),
-                search: Some(Box::new(PlainSearch::new(plain, BODY_LIMIT_BYTES))),
-            },
-            Carried::Nothing => Body::Plain {
-                audio: Vec::new(),
-                search: None,
-            },
-        };
+        let body = Body::of(scene.carried);
         let in_vain = match &body {
             Body::Plain { search, .. } => {
                 search.as_ref().is_some_and(|search| search.is_in_silence())
@@ -135,6 +94,7 @@ impl Joining {
             began: Instant::now(),
             burst_at: Instant::now(),
             found: None,
+            sent_bytes: 0,
         }
     }
 
@@ -160,7 +120,8 @@ impl Joining {
     fn end_patience(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) -> Result<(), TurnedAway> {
         let now = Instant::now();
         let mut again_at = self.burst_at + BURST_PAUSE;
-        if again_at <= now {
+        if again_at <= now || now >= self.began + MOST_PATIENCE {
+            self.sent_bytes = sent_bytes(scene);
             self.found = self.conclude(scene);
             if self.found.is_some() {
                 return Ok(());
@@ -181,7 +142,10 @@ impl Joining {
     /// Takes what has come until the joint is found.
     fn read(&mut self, cx: &mut Context<'_>, scene: &Scene<'_>) -> Result<(), TurnedAway> {
         let mut room = [0; STEP_BYTES];
-        while self.found.is_none() {
+        for _ in 0..READS_IN_TURN {
+            if self.found.is_some() {
+                return Ok(());
+            }
             let titles = &mut self.titles;
             let each = |place, title| {
                 if titles.len() >= TITLE_LIMIT {
@@ -197,6 +161,7 @@ impl Joining {
                 Ok(read) => self.take(room.get(..read).unwrap_or_default(), scene),
             }
         }
+        cx.waker().wake_by_ref();
         Ok(())
     }
 
@@ -204,6 +169,12 @@ impl Joining {
         if piece.len() >= BURST_PIECE_BYTES {
             self.burst_at = Instant::now();
         }
+        let blind = matches!(&self.body, Body::Plain { search: None, .. });
+        if blind && !matches!(scene.carried, Carried::Nothing) {
+            // The relay that he is on brought its first audio meanwhile.
+            self.body = Body::of(scene.carried);
+        }
+        self.sent_bytes = sent_bytes(scene);
         match (&mut self.body, scene.carried) {
             (Body::Plain { audio, search }, Carried::Plain(sent)) => {
                 audio.extend_from_slice(piece);
@@ -255,11 +226,16 @@ impl Joining {
         }
     }
 
-    /// Lands; `None` while the joint is not found.
-    pub fn land(self) -> Option<Landing> {
-        let (cargo, seam) = match (self.body, self.found?) {
+    /// Lands; `None` while the joint is not found. Where the last relay went on since it was, so does the joint.
+    pub fn land(self, scene: &Scene<'_>) -> Option<Landing> {
+        let since = sent_bytes(scene).saturating_sub(self.sent_bytes);
+        let now = match (&self.body, scene.carried) {
+            (Body::Ogg(approach), Carried::Ogg(sent)) => Found::page(sent.joint(approach)),
+            _ => None,
+        };
+        let (cargo, seam) = match (self.body, now.or(self.found)?) {
             (Body::Plain { audio, .. }, Found::Spot(spot)) => {
-                let place = spot.place;
+                let place = spot.moved_on(since, &audio);
                 (Cargo::Plain { audio, place }, spot.seam)
             }
             (Body::Ogg(approach), Found::Page { resume, seam }) => {
@@ -277,29 +253,26 @@ impl Joining {
     }
 }
 
-impl Found {
-    fn page(joint: Joint) -> Option<Self> {
-        let (resume, seam) = match joint {
-            Joint::Found { resume } => (resume, Seam::Exact),
-            Joint::Unsure { resume } => (resume, Seam::Guessed),
-            Joint::NoOverlap { resume } => (resume, Seam::Audible),
-            Joint::NotYet => return None,
-        };
-        Some(Self::Page { resume, seam })
-    }
-
-    fn seam(&self) -> Seam {
-        match self {
-            Self::Spot(spot) => spot.seam,
-            Self::Page { seam, .. } => *seam,
-        }
+/// How much of plain audio the listener was sent.
+fn sent_bytes(scene: &Scene<'_>) -> u64 {
+    match scene.carried {
+        Carried::Plain(plain) => plain.tail().sent_bytes(),
+        _ => 0,
     }
 }
 
-impl Clock {
-    /// How many bytes went by since the listener's last one.
-    fn missed_bytes(&self) -> usize {
-        let bytes = self.elapsed.as_millis() * u128::from(self.bytes_per_second) / 1_000;
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+impl Body {
+    fn of(carried: &Carried) -> Self {
+        match carried {
+            Carried::Ogg(_) => Body::Ogg(Box::default()),
+            Carried::Plain(plain) => Body::Plain {
+                audio: Vec::new(),
+                search: Some(Box::new(PlainSearch::new(plain, BODY_LIMIT_BYTES))),
+            },
+            Carried::Nothing => Body::Plain {
+                audio: Vec::new(),
+                search: None,
+            },
+        }
     }
 }

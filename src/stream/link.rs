@@ -22,6 +22,9 @@ use super::routes::Routes;
 use super::seats::Seat;
 use super::watermark;
 
+/// So many bytes of a body tell what it is: `OggS`.
+const TELLTALE_BYTES: usize = 4;
+
 /// Why a relay did not take a listener.
 #[derive(Debug, Error)]
 pub enum TurnedAway {
@@ -200,15 +203,24 @@ async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(RelayHead, BytesMut
     };
     let _ = sent.await;
     let mut read = BytesMut::with_capacity(2048);
-    loop {
-        match stream.read_buf(&mut read).await {
-            Ok(0) | Err(_) => return Err(TurnedAway::HungUp),
-            Ok(_) => {}
-        }
+    let head = loop {
+        read_more(stream, &mut read).await?;
         if let Some((head, length)) = head::parse(&read)? {
             read.advance(length);
-            return Ok((head, read));
+            break head;
         }
+    };
+    // The first bytes tell what a stream is: they are not taken apart.
+    while (1..TELLTALE_BYTES).contains(&read.len()) {
+        read_more(stream, &mut read).await?;
+    }
+    Ok((head, read))
+}
+
+async fn read_more(stream: &mut Stream, read: &mut BytesMut) -> Result<(), TurnedAway> {
+    match stream.read_buf(read).await {
+        Ok(0) | Err(_) => Err(TurnedAway::HungUp),
+        Ok(_) => Ok(()),
     }
 }
 

@@ -11,12 +11,11 @@ use log::debug;
 use tokio::io::ReadBuf;
 
 use super::Seam;
-use super::carried::{Carried, collected};
 use super::crossing::{Crossed, Crossing, Why};
+use super::delivery::Delivery;
 use super::icy::Metadata;
-use super::joining::{Cargo, Landing};
+use super::landing::Landing;
 use super::link::Link;
-use super::ogg;
 use super::outlet::Outlet;
 use super::pace::STEP_BYTES;
 use super::scene::{Scene, Voyage};
@@ -36,14 +35,13 @@ pub struct RelayStream {
     aboard: Aboard,
     seat: Option<Seat>,
     link: Option<Link>,
-    carried: Carried,
-    outlet: Outlet,
-    /// Audio of the current relay that the listener has already: a relay that was landed on is behind.
-    skip_bytes: u64,
+    delivery: Delivery,
     heard_at: Instant,
     bytes_per_second: Option<u64>,
     crossing: Option<Box<Crossing>>,
     silence: Silence,
+    /// While he hears nothing: until when he is kept.
+    kept_until: Option<Instant>,
     /// Until when he is not to be moved by a wish.
     stays_until: Option<Instant>,
 }
@@ -65,10 +63,9 @@ impl RelayStream {
             aboard,
             seat: Some(seat),
             link: Some(link),
-            carried: Carried::Nothing,
-            outlet,
-            skip_bytes: 0,
+            delivery: Delivery::by(outlet),
             crossing: None,
+            kept_until: None,
             stays_until: None,
         }
     }
@@ -83,7 +80,7 @@ impl RelayStream {
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            if self.outlet.pour(room) {
+            if self.delivery.pour(room) {
                 return Poll::Ready(Ok(()));
             }
             if self.crossing.is_none() && self.is_asked_to_move() {
@@ -114,35 +111,18 @@ impl RelayStream {
         };
         let mut titles = Vec::new();
         let each = |place, title: Metadata| titles.push((place, title));
-        let direct = self.skip_bytes == 0 && self.outlet.is_direct();
         let length = room.remaining().min(STEP_BYTES);
-        let unfilled = room.initialize_unfilled_to(length);
-        let read = ready!(link.poll_audio(cx, unfilled, each));
-        let audio = read.as_ref().map_or(0, |read| *read);
-        let audio = unfilled.get(..audio).unwrap_or_default();
-        match &mut self.carried {
-            Carried::Plain(plain) if direct => {
-                plain.note(audio);
-                let length = audio.len();
-                room.advance(length);
-            }
-            _ => self.take(audio, titles),
+        let read = ready!(link.poll_audio(cx, room.initialize_unfilled_to(length), each));
+        if let Ok(bytes) = read {
+            self.delivery.take(room, bytes, titles);
         }
         match read {
-            Ok(1..) => self.note_heard(read.unwrap_or_default()),
+            // What comes makes no pages, and nothing says that it ever will.
+            Ok(1..) if self.delivery.is_fruitless() => self.lose_link(),
+            Ok(bytes @ 1..) => self.note_heard(bytes),
             Ok(0) | Err(_) => self.lose_link(),
         }
         Poll::Ready(())
-    }
-
-    /// Passes audio and titles on, without what the listener has already.
-    fn take(&mut self, audio: &[u8], titles: Vec<(u64, Metadata)>) {
-        let skip = self.skip_bytes.min(audio.len() as u64);
-        self.skip_bytes -= skip;
-        self.outlet.skip(skip);
-        let skip = usize::try_from(skip).unwrap_or(audio.len());
-        let sent = collected(&mut self.carried, audio.get(skip..).unwrap_or_default());
-        self.outlet.push(sent, titles);
     }
 
     fn note_heard(&mut self, bytes: usize) {
@@ -152,7 +132,10 @@ impl RelayStream {
             return;
         }
         self.heard_at = link.heard_at();
-        self.bytes_per_second = link.pace().bytes_per_second(self.heard_at);
+        self.kept_until = None;
+        // A relay that was just landed on does not know its pace yet; the last one did.
+        let pace = link.pace().bytes_per_second(self.heard_at);
+        self.bytes_per_second = pace.or(self.bytes_per_second);
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
         if self.crossing.as_deref().is_some_and(stalled) {
@@ -171,8 +154,9 @@ impl RelayStream {
 
     fn lose_link(&mut self) {
         self.link = None;
+        let until = self.keep();
         match &mut self.crossing {
-            Some(crossing) => crossing.must_land(),
+            Some(crossing) => crossing.must_land(until),
             None => self.cross(Why::Lost),
         }
     }
@@ -182,9 +166,22 @@ impl RelayStream {
         if why != Why::Asked {
             from.inspect(|seat| seat.note_trouble());
         }
-        let now = Instant::now();
-        let until = (self.heard_at + self.voyage.hold).max(now + LEAST_HOLD.min(self.voyage.hold));
-        self.crossing = Some(Box::new(Crossing::begin(why, from.map(Seat::id), until)));
+        let from = from.map(Seat::id);
+        let until = match why {
+            Why::Asked => Instant::now(),
+            Why::Lost | Why::Stalled => self.keep(),
+        };
+        let landings = self.silence.barren_landings();
+        self.crossing = Some(Box::new(Crossing::begin(why, from, until, landings)));
+    }
+
+    /// Until when he is kept: the same for all crossings until he hears something again.
+    fn keep(&mut self) -> Instant {
+        let hold = self.voyage.hold;
+        let least = Instant::now() + LEAST_HOLD.min(hold);
+        *self
+            .kept_until
+            .get_or_insert((self.heard_at + hold).max(least))
     }
 
     fn poll_crossing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -193,7 +190,7 @@ impl RelayStream {
         };
         let scene = Scene {
             voyage: &self.voyage,
-            carried: &self.carried,
+            carried: self.delivery.carried(),
             heard_at: self.heard_at,
             bytes_per_second: self.bytes_per_second,
         };
@@ -241,53 +238,12 @@ impl RelayStream {
         self.log_seam(why, &seat, seam);
         self.aboard.note_seam(seam, seat.id(), seat.relay());
         self.silence.note_landing(&mut link);
+        let metaint_bytes = link.metaint_bytes();
         self.seat = Some(seat);
         self.link = Some(link);
-        let sent_bytes = match cargo {
-            Cargo::Plain { audio, place } => self.unload_plain(&audio, place, seam, titles),
-            Cargo::Ogg { approach, resume } => self.unload_ogg(*approach, resume, seam),
-        };
+        let sent_bytes = self.delivery.land(cargo, seam, titles, metaint_bytes);
         if sent_bytes > 0 {
             self.note_heard(sent_bytes);
         }
-    }
-
-    fn unload_plain(
-        &mut self,
-        audio: &[u8],
-        place: u64,
-        seam: Seam,
-        titles: Vec<(u64, Metadata)>,
-    ) -> usize {
-        if let (Seam::Audible, Carried::Plain(plain)) = (seam, &mut self.carried) {
-            plain.forget();
-        }
-        let from = usize::try_from(place)
-            .unwrap_or(usize::MAX)
-            .min(audio.len());
-        self.skip_bytes = place - from as u64;
-        let (before, titles) = titles.into_iter().partition(|(at, _)| *at <= place);
-        let metaint = self.link.as_ref().and_then(Link::metaint_bytes);
-        self.outlet.join(from as u64, place, before, metaint);
-        let rest = audio.get(from..).unwrap_or_default();
-        let sent = collected(&mut self.carried, rest);
-        self.outlet.push(sent, titles);
-        rest.len()
-    }
-
-    fn unload_ogg(&mut self, approach: ogg::Approach, resume: usize, seam: Seam) -> usize {
-        let Carried::Ogg(ogg) = &mut self.carried else {
-            return 0;
-        };
-        let pages = match seam {
-            Seam::Audible => ogg.restart(approach, resume),
-            Seam::Exact | Seam::Guessed => ogg.splice(approach, resume),
-        };
-        let mut sent_bytes = 0;
-        for page in pages {
-            sent_bytes += page.bytes.len();
-            self.outlet.push(page.bytes, Vec::new());
-        }
-        sent_bytes
     }
 }

@@ -12,6 +12,9 @@ const HEAD_LIMIT_BYTES: usize = 4_000;
 const TEXT_LIMIT_BYTES: usize = 256;
 const TOKEN_LIMIT_BYTES: usize = 1_024;
 
+/// The longest query that relays are asked with; their own limit is for the whole head.
+pub const QUERY_LIMIT_BYTES: usize = 2_048;
+
 /// How we name ourselves to relays.
 const PSEUDONYM: &str = "1.1 icecast-balancer";
 
@@ -152,8 +155,12 @@ mod tests {
             agent in prop::collection::vec(any::<u8>(), 0..2_000),
             referer in prop::collection::vec(any::<u8>(), 0..2_000),
             token in prop::collection::vec(any::<u8>(), 0..2_000),
+            query_bytes in 0..=QUERY_LIMIT_BYTES,
+            hops in prop::collection::vec(any::<IpAddr>(), 0..8),
         ) {
             let request = Request {
+                query: Some("q".repeat(query_bytes)),
+                forwarded_for: hops,
                 user_agent: Some(agent),
                 referer: Some(referer),
                 authorization: Some(token),

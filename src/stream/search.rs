@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::Seam;
-use super::carried::Plain;
+use super::carried::{Plain, repeats};
 use super::mpeg;
 use super::splice::{Outcome, Prediction, Search};
 
@@ -22,6 +22,14 @@ pub struct Clock {
     pub bytes_per_second: u64,
 }
 
+impl Clock {
+    /// How many bytes went by since the listener's last one.
+    pub fn missed_bytes(&self) -> usize {
+        let bytes = self.elapsed.as_millis() * u128::from(self.bytes_per_second) / 1_000;
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+}
+
 /// A place in the other body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
@@ -29,6 +37,17 @@ pub struct Spot {
     pub place: u64,
     /// How sure it is.
     pub seam: Seam,
+}
+
+impl Spot {
+    /// The place after `since` more bytes were sent of the last relay. Where nothing overlaps it is a boundary again.
+    pub fn moved_on(self, since: u64, body: &[u8]) -> u64 {
+        let place = self.place + since;
+        match self.seam {
+            Seam::Audible if since > 0 => break_at(body, i64::try_from(place).unwrap_or(i64::MAX)),
+            _ => place,
+        }
+    }
 }
 
 /// The search for one joint in one body.
@@ -68,7 +87,14 @@ impl PlainSearch {
             && let Outcome::Found { resume_at } = search.look(body)
         {
             let place = resume_at as u64 + *since;
-            return Some(self.exact(sent, place));
+            let spot = self.exact(sent, place);
+            // What lay before the silence may lie elsewhere too, as a station's ident does.
+            if agrees(sent, body, resume_at, spot.place) {
+                return Some(spot);
+            }
+        }
+        if sent.tail().is_empty() {
+            return None;
         }
         match self.tail.look(body) {
             Outcome::Found { resume_at } => Some(self.exact(sent, resume_at as u64)),
@@ -86,7 +112,11 @@ impl PlainSearch {
         let foretold = Prediction::new(length, clock.elapsed, per_second, SKEW);
         let search = Search::new(sent.tail(), Some(foretold), self.limit_bytes);
         let behind = |resume_at: usize| resume_at as u64;
-        match search.conclude(body) {
+        let outcome = match sent.tail().is_empty() {
+            true => Outcome::NoOverlap,
+            false => search.conclude(body),
+        };
+        match outcome {
             Outcome::Found { resume_at } => Spot {
                 place: behind(resume_at),
                 seam: Seam::Exact,
@@ -108,6 +138,19 @@ impl PlainSearch {
             place: place + since,
             seam: Seam::Exact,
         }
+    }
+}
+
+/// Whether the body from the anchor's end up to `place`, as far as it is there, is what was sent.
+fn agrees(sent: &Plain, body: &[u8], anchor_end: usize, place: u64) -> bool {
+    let tail = sent.tail().bytes();
+    let place = usize::try_from(place).unwrap_or(usize::MAX);
+    let before = tail.len().saturating_sub(place);
+    let tail = tail.get(before..).unwrap_or_default();
+    match body.get(place.saturating_sub(tail.len())..place.min(body.len())) {
+        Some(known @ [_, ..]) => tail.starts_with(known),
+        // It is far behind: all that is known of what it is to bring is that it repeats itself.
+        _ => repeats(body.get(anchor_end..).unwrap_or_default()),
     }
 }
 

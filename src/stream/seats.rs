@@ -47,6 +47,7 @@ impl Seats {
             relay,
             mount: mount.clone(),
             noted_at: Instant::now(),
+            arrived: false,
         })
     }
 
@@ -65,6 +66,7 @@ pub struct Seat {
     mount: Arc<str>,
     /// When the fleet was told of it last: that he was sent, or that he arrived.
     noted_at: Instant,
+    arrived: bool,
 }
 
 impl Seat {
@@ -89,6 +91,7 @@ impl Seat {
         let mut fleet = self.fleet.lock();
         fleet.note_arrival(self.id, &self.mount, self.noted_at, now);
         self.noted_at = now;
+        self.arrived = true;
     }
 
     /// Notes that the relay failed this listener: others are sent there only when no other relay can take them, until
@@ -102,6 +105,6 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_departure(self.id, &self.mount, self.noted_at, now);
+        fleet.note_departure(self.id, &self.mount, self.noted_at, self.arrived, now);
     }
 }

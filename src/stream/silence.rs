@@ -60,6 +60,11 @@ impl Silence {
         self.begin(link);
     }
 
+    /// How many relays in a row were landed on that have brought nothing.
+    pub fn barren_landings(&self) -> u32 {
+        self.barren_landings
+    }
+
     fn begin(&mut self, link: &mut Link) {
         if self.looked_at.take().is_some() {
             link.raise_watermark();

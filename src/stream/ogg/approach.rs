@@ -86,6 +86,7 @@ impl Approach {
     }
 
     fn hold(&mut self, page: Page) {
+        let page = page.unshared();
         let role = self.chains.admit(&page).unwrap_or(Role::Unknown);
         if role == Role::Begin {
             self.headers = Arc::default();
@@ -94,7 +95,7 @@ impl Approach {
         if matches!(role, Role::Begin | Role::Header) {
             Arc::make_mut(&mut self.headers).push(Bytes::copy_from_slice(page.bytes()));
         }
-        self.held_bytes += page.bytes().len();
+        self.held_bytes += held_bytes(&page);
         let mark = Mark::of(&page, role, self.chains.fingerprint());
         self.pages.push_back(Held {
             page,
@@ -106,8 +107,13 @@ impl Approach {
 
     fn drop_oldest(&mut self) {
         let dropped = self.pages.pop_front();
-        self.held_bytes -= dropped.map_or(self.held_bytes, |held| held.page.bytes().len());
+        self.held_bytes -= dropped.map_or(self.held_bytes, |held| held_bytes(&held.page));
     }
+}
+
+/// What a page costs that waits.
+fn held_bytes(page: &Page) -> usize {
+    page.bytes().len() + size_of::<Held>()
 }
 
 // Headers fit beside the burst.

@@ -83,6 +83,12 @@ impl Page {
         }
     }
 
+    /// The page in memory of its own: it does not keep the chunk that it came in.
+    pub(super) fn unshared(self) -> Self {
+        let bytes = BytesMut::from(&self.bytes[..]);
+        Self { bytes, ..self }
+    }
+
     /// The header's fields.
     pub fn header(&self) -> &Header {
         &self.header

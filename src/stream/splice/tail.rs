@@ -61,6 +61,11 @@ impl Tail {
             .to_vec()
     }
 
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.kept_bytes == 0
+    }
+
     /// Forgets the bytes, not their count: after an audible seam what lies before it never meets what lies behind it
     /// in any relay's body.
     pub fn forget(&mut self) {
