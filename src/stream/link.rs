@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use pingora::ErrorType::TLSHandshakeFailure;
 use pingora::protocols::Stream;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -225,9 +226,13 @@ async fn read_more(stream: &mut Stream, read: &mut BytesMut) -> Result<(), Turne
 }
 
 /// Pingora's own words for it name the address twice.
+///
+/// PINGORA: (0.9.1) why a handshake failed stands in the context; its cause is only our own address.
 fn cause(error: &pingora::Error) -> String {
-    match &error.cause {
-        Some(cause) => format!("{}: {cause}", error.etype().as_str()),
-        None => error.etype().as_str().to_owned(),
+    let kind = error.etype().as_str();
+    match (error.etype(), &error.context, &error.cause) {
+        (TLSHandshakeFailure, Some(context), _) => format!("{kind}: {}", context.as_str()),
+        (_, _, Some(cause)) => format!("{kind}: {cause}"),
+        _ => kind.to_owned(),
     }
 }

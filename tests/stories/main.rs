@@ -28,4 +28,5 @@ mod redirect;
 mod stage;
 mod unbroken;
 mod upstream;
+mod upstream_tls;
 mod vectors;

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::authority::Authority;
 use super::fleet::Fleet;
 use super::running_relay::RunningRelay;
 
@@ -30,6 +31,13 @@ impl ConfigText {
         Self::of(fleet).with("mode = \"proxy\"")
     }
 
+    /// All relays of the fleet, whose streams the balancer carries by https.
+    pub fn proxied_by_https(fleet: &Fleet) -> Self {
+        let addresses = fleet.relays().iter().map(RunningRelay::secure_address);
+        let config = addresses.fold(Self::of_none(), Self::and_secure_relay_at);
+        config.with("mode = \"proxy\"")
+    }
+
     /// No relay yet.
     pub fn of_none() -> Self {
         let poll = "interval = \"500ms\"\ntimeout = \"500ms\"".to_owned();
@@ -43,10 +51,25 @@ impl ConfigText {
     }
 
     /// One more relay.
-    pub fn and_relay_at(mut self, address: SocketAddr) -> Self {
+    pub fn and_relay_at(self, address: SocketAddr) -> Self {
+        self.and_relay("http", address)
+    }
+
+    /// One more relay, which speaks TLS there.
+    pub fn and_secure_relay_at(self, address: SocketAddr) -> Self {
+        self.and_relay("https", address)
+    }
+
+    fn and_relay(mut self, scheme: &str, address: SocketAddr) -> Self {
         self.relays
-            .push(format!("[[relay]]\nurl = \"http://{address}\"\n"));
+            .push(format!("[[relay]]\nurl = \"{scheme}://{address}\"\n"));
         self
+    }
+
+    /// Relays must have certificates of this authority.
+    pub fn trusting(self, authority: &Authority) -> Self {
+        let file = authority.file();
+        self.with_section(&format!("[upstream]\nca_file = \"{}\"", file.display()))
     }
 
     /// A line at the top of the file.

@@ -6,8 +6,10 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::authority::Certifier;
 use super::folder::Folder;
 use super::http::{ADMIN, Answer, Question};
+use super::icecast_xml::{CERTIFICATE, xml};
 use super::ports;
 use super::process::{Process, mortal_and_unprivileged};
 use super::tools;
@@ -20,6 +22,8 @@ pub struct Server {
     pub clients: u32,
     /// `<limits><burst-size>`; `None` means the default of 65535.
     pub burst_bytes: Option<u32>,
+    /// Who gives it the certificate with which it speaks TLS on a second port; `None`: it does not.
+    pub certifier: Option<Certifier>,
     /// Elements of its own: `<master-server>`, `<relay>`, `<mount>`.
     pub elements: String,
 }
@@ -29,6 +33,7 @@ pub struct Server {
 pub struct Icecast {
     name: String,
     address: SocketAddr,
+    secure: Option<SocketAddr>,
     folder: Folder,
     run: RefCell<Option<Run>>,
 }
@@ -52,14 +57,20 @@ impl Icecast {
     pub fn start(name: &str, server: &Server) -> Self {
         tools::require();
         let address = ports::own_address();
+        let certifier = server.certifier.as_ref();
+        let secure = certifier.map(|_| ports::another_port_of(address.ip()));
         let folder = Folder::new(name);
-        folder.write("icecast.xml", &xml(address, &folder, server));
+        folder.write("icecast.xml", &xml(address, secure, folder.path(), server));
         let icecast = Self {
             name: name.to_owned(),
             address,
+            secure,
             folder,
             run: RefCell::new(None),
         };
+        if let Some(certifier) = certifier {
+            icecast.certify(certifier);
+        }
         icecast.live();
         icecast
     }
@@ -101,6 +112,17 @@ impl Icecast {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it speaks TLS.
+    pub fn secure_address(&self) -> Option<SocketAddr> {
+        self.secure
+    }
+
+    /// Puts another certificate in its place; ICECAST: 2.4 reads it at its start.
+    pub fn certify(&self, certifier: &Certifier) {
+        self.folder
+            .write(CERTIFICATE, &certifier.certificate(self.address.ip()));
     }
 
     /// Kills it (SIGKILL).
@@ -234,41 +256,4 @@ impl ListedMount {
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(before)?;
     rest.split_once(after).map(|(found, _)| found)
-}
-
-fn xml(address: SocketAddr, folder: &Folder, server: &Server) -> String {
-    let share = tools::icecast_share();
-    let (share, folder) = (share.display(), folder.path().display());
-    let (ip, port) = (address.ip(), address.port());
-    let clients = if server.clients == 0 {
-        200
-    } else {
-        server.clients
-    };
-    let burst = server.burst_bytes.unwrap_or(65_535);
-    let elements = &server.elements;
-    format!(
-        "<icecast>
-  <hostname>{ip}</hostname><location>Loopback</location><admin>stories@localhost</admin>
-  <limits>
-    <clients>{clients}</clients><sources>20</sources><queue-size>524288</queue-size>
-    <client-timeout>30</client-timeout><header-timeout>15</header-timeout><source-timeout>10</source-timeout>
-    <burst-size>{burst}</burst-size>
-  </limits>
-  <authentication>
-    <source-password>hackme</source-password><relay-password>hackme</relay-password>
-    <admin-user>admin</admin-user><admin-password>hackme</admin-password>
-  </authentication>
-  <listen-socket><port>{port}</port><bind-address>{ip}</bind-address></listen-socket>
-  {elements}
-  <fileserve>1</fileserve>
-  <paths>
-    <basedir>{share}</basedir><webroot>{share}/web</webroot><adminroot>{share}/admin</adminroot>
-    <logdir>{folder}</logdir>
-  </paths>
-  <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>3</loglevel></logging>
-  <security><chroot>0</chroot></security>
-</icecast>
-"
-    )
 }

@@ -4,6 +4,7 @@
 //! ends with it, also when it fails. Nothing is shared between stories but the counter of [`ports`].
 
 mod audience;
+mod authority;
 mod balancer;
 mod config_text;
 mod content;
@@ -16,6 +17,7 @@ mod folder;
 mod hostile;
 mod http;
 mod icecast;
+mod icecast_xml;
 mod listener;
 mod ogg;
 mod operator;
@@ -35,6 +37,7 @@ mod wait;
 mod wire;
 
 pub use audience::{go_on_unbroken, hear_more, nobody_waited, settled};
+pub use authority::{Authority, Certifier};
 pub use balancer::Balancer;
 pub use config_text::ConfigText;
 pub use content::{Content, Flaw, assert_unbroken};

@@ -3,7 +3,7 @@
 //! Ports stay below 32768, where the kernel takes no ephemeral ones: a port that is free stays free until its server
 //! has started.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const FIRST_PORT: u32 = 10_000;
@@ -17,15 +17,20 @@ pub fn own_address() -> SocketAddr {
     eventually_free(own_ip)
 }
 
+/// One more port for the server that has this IP.
+pub fn another_port_of(ip: IpAddr) -> SocketAddr {
+    eventually_free(|_| ip)
+}
+
 /// A port that is free on every address of the machine, asked for on 127.0.0.1.
 pub fn open_port() -> u16 {
     eventually_free(|_| Ipv4Addr::UNSPECIFIED).port()
 }
 
-fn eventually_free(ip: impl Fn(u32) -> Ipv4Addr) -> SocketAddr {
+fn eventually_free<Ip: Into<IpAddr>>(ip: impl Fn(u32) -> Ip) -> SocketAddr {
     for _ in 0..PORTS {
         let n = HANDED_OUT.fetch_add(1, Ordering::Relaxed);
-        let address = SocketAddr::from((ip(n), nth_port(n)));
+        let address = SocketAddr::new(ip(n).into(), nth_port(n));
         if TcpListener::bind(address).is_ok() {
             return address;
         }

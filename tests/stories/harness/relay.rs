@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::authority::Certifier;
 use super::icecast::Server;
 
 /// What a relay shall pull from the master, and how.
@@ -13,6 +14,7 @@ pub struct Relay {
     clients: u32,
     burst_bytes: Option<u32>,
     lag: Duration,
+    certifier: Option<Certifier>,
 }
 
 /// One mount that is pulled by name.
@@ -32,6 +34,7 @@ impl Relay {
             clients: 0,
             burst_bytes: None,
             lag: Duration::ZERO,
+            certifier: None,
         }
     }
 
@@ -88,6 +91,12 @@ impl Relay {
         self
     }
 
+    /// Speaks TLS on one more port, with a certificate from there.
+    pub fn certified_by(mut self, certifier: impl Into<Certifier>) -> Self {
+        self.certifier = Some(certifier.into());
+        self
+    }
+
     /// How much later than the master it has everything.
     pub(super) fn lag(&self) -> Duration {
         self.lag
@@ -106,6 +115,7 @@ impl Relay {
         Server {
             clients: self.clients,
             burst_bytes: self.burst_bytes,
+            certifier: self.certifier.clone(),
             elements,
         }
     }

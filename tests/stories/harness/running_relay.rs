@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::authority::Certifier;
 use super::icecast::Icecast;
 use super::listener::{Listener, Listeners};
 use super::relay::Relay;
@@ -69,6 +70,24 @@ impl RunningRelay {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.icecast.address()
+    }
+
+    /// Where it speaks TLS.
+    #[track_caller]
+    pub fn secure_address(&self) -> SocketAddr {
+        let address = self.icecast.secure_address();
+        address.expect("a relay with a certificate")
+    }
+
+    /// What the balancer calls it where it reaches it by https.
+    #[track_caller]
+    pub fn secure_name(&self) -> String {
+        self.secure_address().to_string()
+    }
+
+    /// Gets another certificate, to be shown from its next start on.
+    pub fn certify(&self, certifier: impl Into<Certifier>) {
+        self.icecast.certify(&certifier.into());
     }
 
     /// Kills it (SIGKILL).
