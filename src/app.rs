@@ -5,6 +5,7 @@ mod stop;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use ipnet::IpNet;
 use log::{info, warn};
@@ -15,6 +16,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use pingora_load_balancing::{Backends, LoadBalancer};
+use rustls::ServerConfig;
 use thiserror::Error;
 
 pub use stop::Stop;
@@ -22,13 +24,14 @@ pub use stop::Stop;
 use binds::{options, try_binds};
 
 use crate::admin::AdminPages;
-use crate::config::{self, Bind, Config, Mode, RelayConfig};
+use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
-use crate::front::{Desk, Door, Express, Frame, Gate, Modes, Parts, Tally};
+use crate::front::{Desk, Door, Entrance, Express, Frame, Gate, Modes, Parts, Tally};
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
 use crate::stream::{Mover, Routes, Seats, Studio};
+use crate::tls::{self, BadPair, Certificates, Watch};
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -41,6 +44,12 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A certificate or its key changed for the worse since it was checked.
+    #[error("cannot use a certificate: {0}")]
+    Certificate(#[from] BadPair),
+    /// TLS could not be set up.
+    #[error("cannot speak TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// The HTTP client of the poller could not be made.
     #[error(transparent)]
     Poller(#[from] PollerError),
@@ -86,7 +95,10 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     };
     server.add_service(background_service("mover", mover));
     let streams = studio.streams.clone();
-    server.add_service(front(&server.configuration, &config, parts, studio));
+    let certificates = certificates(&config)?;
+    let terms = terms(&config, &certificates)?;
+    server.add_service(front(&server.configuration, &config, parts, studio, terms));
+    server.add_service(background_service("certificates", Watch(certificates)));
     if let Some(bind) = config.admin.bind {
         let pages = AdminPages::new(fleet, tally, streams).guarded_by(config.admin.token.clone());
         server.add_service(admin(bind, pages));
@@ -102,7 +114,7 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
 
 /// Says what serves what, once, so that the first lines of a log answer the first questions.
 fn announce(config: &Config) {
-    let binds: Vec<String> = config.binds.iter().map(Bind::to_string).collect();
+    let binds: Vec<String> = config.binds.iter().map(shown).collect();
     let names: Vec<&str> = config
         .relays
         .iter()
@@ -129,6 +141,13 @@ fn announce(config: &Config) {
     }
     if config.admin.bind.is_some() && config.admin.token.is_none() {
         info!("admin.token_file is not set: relays cannot be drained while this runs");
+    }
+}
+
+fn shown(bind: &Bind) -> String {
+    match bind.tls {
+        true => format!("{} (TLS)", bind.address),
+        false => bind.address.to_string(),
     }
 }
 
@@ -160,6 +179,29 @@ fn rules(config: &Config) -> Rules {
             hidden: hidden.map(|(path, _)| path.clone()).collect(),
         },
     }
+}
+
+fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
+    let certificates = Certificates::load(config.tls.certificates.clone())?;
+    for known in certificates.known() {
+        let names = known.names.join(", ");
+        let until = humantime::format_rfc3339_seconds(known.valid_until);
+        match known.valid_until > SystemTime::now() {
+            true => info!("certificate for {names} until {until}"),
+            false => warn!("the certificate for {names} ended at {until}: players will refuse it"),
+        }
+    }
+    Ok(certificates.into())
+}
+
+/// What is spoken at the binds with TLS; `None` where there are none.
+fn terms(
+    config: &Config,
+    certificates: &Arc<Certificates>,
+) -> Result<Option<Arc<ServerConfig>>, rustls::Error> {
+    let wanted = config.binds.iter().any(|bind| bind.tls);
+    let terms = || tls::server_config(certificates.clone(), &[b"http/1.1"]);
+    wanted.then(terms).transpose()
 }
 
 /// Pingora's load balancer with our discovery, our health check and our selection.
@@ -202,7 +244,13 @@ fn target(relay: &RelayConfig) -> Target {
     }
 }
 
-fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts, studio: Studio) -> Service<Gate> {
+fn front(
+    conf: &Arc<ServerConf>,
+    config: &Config,
+    parts: Parts,
+    studio: Studio,
+    terms: Option<Arc<ServerConfig>>,
+) -> Service<Gate> {
     let desk = Arc::new(Desk::new(parts));
     let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
     let status = config.redirect.status;
@@ -214,13 +262,19 @@ fn front(conf: &Arc<ServerConf>, config: &Config, parts: Parts, studio: Studio) 
         studio,
         slow_listener_timeout: config.stream.slow_listener_timeout,
     });
-    let gate = Gate::new(desk, express, pingora_proxy::http_proxy(conf, door));
+    let entrance = Entrance::new(&config.binds, terms);
+    let gate = Gate::new(
+        entrance,
+        desk,
+        express,
+        pingora_proxy::http_proxy(conf, door),
+    );
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
-        let listener = match bind {
-            Bind::Tcp(address) => ListenerConfig::tcp(address.to_string())
+        let listener = match &bind.address {
+            Address::Tcp(address) => ListenerConfig::tcp(address.to_string())
                 .tcp_socket_options(options(*address, config)),
-            Bind::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
+            Address::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
         };
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.
         service.add_listener(listener.l4_buffer(L4BufferSettings::default().read(0)));

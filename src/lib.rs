@@ -18,17 +18,18 @@
 //! The modules in the order in which a lower one never knows a higher one:
 //!
 //! 1. [`fleet`]: all relays we know, how they are, what we sent them. Pure.
-//! 2. [`config`]: what the operator says, valid as a whole.
-//! 3. [`discovery`]: where the relays are, as Pingora's backends.
-//! 4. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
-//! 5. [`poll`]: asks relays for their status pages, as Pingora's health check.
-//! 6. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
-//! 7. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
-//! 8. [`admin`]: what operators and their machines ask and tell.
-//! 9. [`app`]: puts the parts together; the only one that knows every part.
-//! 10. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
-//! 11. [`cli`] and [`logging`]: the outside of the program.
-//! 12. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 2. [`tls`]: certificates from files, chosen by name, exchanged while we serve.
+//! 3. [`config`]: what the operator says, valid as a whole.
+//! 4. [`discovery`]: where the relays are, as Pingora's backends.
+//! 5. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
+//! 6. [`poll`]: asks relays for their status pages, as Pingora's health check.
+//! 7. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
+//! 8. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
+//! 9. [`admin`]: what operators and their machines ask and tell.
+//! 10. [`app`]: puts the parts together; the only one that knows every part.
+//! 11. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
+//! 12. [`cli`] and [`logging`]: the outside of the program.
+//! 13. [`control`]: the commands that ask and tell a running balancer, from outside.
 
 pub mod admin;
 pub mod app;
@@ -43,4 +44,5 @@ pub mod logging;
 pub mod poll;
 pub mod select;
 pub mod stream;
+pub mod tls;
 pub mod tryout;

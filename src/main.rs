@@ -10,6 +10,7 @@ use icecast_balancer::fleet::AdminState;
 use icecast_balancer::{control, logging, tryout};
 
 fn main() -> ExitCode {
+    icecast_balancer::tls::install_provider();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(answer) => return explain(&answer),

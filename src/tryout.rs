@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::app::{self, Stop};
 use crate::cli::DemoFlags;
-use crate::config::{self, Bind, Config, Sources};
+use crate::config::{self, Address, Bind, Config, Sources};
 use crate::demo::{DemoFleet, MOUNT, Style, Summary};
 use crate::logging;
 
@@ -116,7 +116,7 @@ fn configuration(balancer: SocketAddr, relays: &[SocketAddr], proxy: bool) -> io
         environment,
     };
     let mut config = config::load(&sources).map_err(io::Error::other)?.config;
-    config.binds = vec![Bind::Tcp(balancer)];
+    config.binds = vec![Bind::plain(Address::Tcp(balancer))];
     for (number, relay) in (1..).zip(&mut config.relays) {
         relay.relay.name = format!("relay{number}");
     }

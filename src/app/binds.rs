@@ -8,16 +8,17 @@ use std::path::Path;
 use pingora::listeners::TcpSocketOptions;
 
 use super::StartError;
-use crate::config::{Bind, Config};
+use crate::config::{Address, Config};
 
 /// PINGORA: (0.9.1) a service that cannot listen panics and leaves the rest running, and whatever lies at the path of a
 /// unix socket is deleted. Trying first gives an operator a line to act on.
 pub(super) fn try_binds(config: &Config) -> Result<(), StartError> {
-    let admin = config.admin.bind.map(Bind::Tcp);
-    for bind in config.binds.iter().chain(&admin) {
+    let admin = config.admin.bind.map(Address::Tcp);
+    let public = config.binds.iter().map(|bind| &bind.address);
+    for bind in public.chain(&admin) {
         let tried = match bind {
-            Bind::Tcp(address) => TcpListener::bind(address).map(drop),
-            Bind::Unix(path) => try_unix(path),
+            Address::Tcp(address) => TcpListener::bind(address).map(drop),
+            Address::Unix(path) => try_unix(path),
         };
         tried.map_err(|source| StartError::Bind {
             address: bind.to_string(),
@@ -45,9 +46,9 @@ fn try_unix(path: &Path) -> io::Result<()> {
 
 /// `[::]` takes IPv4 too, as everywhere on Linux, unless an IPv4 bind of the same port is there for that.
 pub(super) fn options(address: SocketAddr, config: &Config) -> TcpSocketOptions {
-    let has_twin = config.binds.iter().any(|bind| match bind {
-        Bind::Tcp(other) => other.is_ipv4() && other.port() == address.port(),
-        Bind::Unix(_) => false,
+    let has_twin = config.binds.iter().any(|bind| match &bind.address {
+        Address::Tcp(other) => other.is_ipv4() && other.port() == address.port(),
+        Address::Unix(_) => false,
     });
     let mut options = TcpSocketOptions::default();
     options.ipv6_only = address.is_ipv6().then_some(has_twin);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::Bind;
+use super::Address;
 use super::error::Fault;
 use super::value::Given;
 use crate::fleet::{Origin, Scheme, is_server_address};
@@ -97,13 +97,13 @@ const BIND: &str =
 const UNIX_PATH_LIMIT_BYTES: usize = 107;
 
 /// Reads a public address.
-pub(super) fn bind(given: &Given<'_>) -> Result<Bind, Fault> {
+pub(super) fn bind(given: &Given<'_>) -> Result<Address, Fault> {
     let text = given.text().ok_or_else(|| given.instead_of(BIND))?;
     match text.strip_prefix("unix:") {
-        Some(path) if is_unix_path(path) => Ok(Bind::Unix(PathBuf::from(path))),
+        Some(path) if is_unix_path(path) => Ok(Address::Unix(PathBuf::from(path))),
         Some(_) => Err(given.instead_of("unix: and an absolute path of at most 107 bytes")),
         None => socket_address(text)
-            .map(Bind::Tcp)
+            .map(Address::Tcp)
             .ok_or_else(|| given.instead_of(BIND)),
     }
 }

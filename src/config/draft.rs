@@ -7,14 +7,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::drop_in::DropIn;
-use super::error::{Fault, Place, Spot};
+use super::error::{Place, Spot};
 use super::reader::Reader;
 use super::relay::{self, Entry};
 use super::section::{Read, Section};
-use super::value::{self, Given};
+use super::value;
 use super::{
-    Admin, Bind, Config, Discovery, ListenerRule, Log, Mode, Mount, Poll, Redirect, Select, Stream,
-    Token, Upstream, address, authorities, carried, settings,
+    Address, Admin, Bind, Config, Discovery, ListenerRule, Log, Mode, Mount, Poll, Redirect,
+    Select, Stream, Tls, Token, Upstream, address, authorities, carried, certificates, settings,
 };
 use crate::fleet::Origin;
 
@@ -32,6 +32,7 @@ pub(super) struct Draft {
     pub(super) public_url: Option<Origin>,
     trusted_proxies: Vec<IpNet>,
     pub(super) binds: Vec<Option<(Bind, Spot)>>,
+    pub(super) tls: Tls,
     pub(super) admin: AdminDraft,
     poll: Poll,
     select: Select,
@@ -55,7 +56,6 @@ pub(super) struct AdminDraft {
 
 /// Reads the root of the file.
 pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
-    root.forbid("tls", "no [tls] (not available in this version)", "one");
     Draft {
         mode: root.scalar("mode", settings::mode).or(Mode::Redirect),
         threads: root.scalar("threads", settings::threads).value(),
@@ -70,6 +70,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         stream: root.section("stream", carried::stream),
         upstream: root.section("upstream", authorities::upstream),
         binds: flat(root.tables("bind", bind)),
+        tls: root.section("tls", certificates::tls),
         relays: flat(root.tables("relay", relay::read)),
         mounts: flat(root.tables("mount", mount)),
         rules: carried::rules(root),
@@ -103,19 +104,19 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// Reads one `[[bind]]`.
 fn bind(section: &mut Section<'_, '_>) -> Option<(Bind, Spot)> {
-    section.scalar("tls", no_tls);
+    let tls = section.scalar("tls", value::boolean).or(false);
+    let proxy_protocol = section.scalar("proxy_protocol", value::boolean).or(false);
     let address = section.scalar("address", address::bind);
     if let Read::Absent = address {
         section.refuse_missing("address", "an address such as \"0.0.0.0:8080\"");
     }
-    address.with_spot()
-}
-
-fn no_tls(given: &Given<'_>) -> Result<(), Fault> {
-    match given {
-        Given::Boolean(false) => Ok(()),
-        _ => Err(given.instead_of("false (TLS is not available in this version)")),
-    }
+    let (address, spot) = address.with_spot()?;
+    let bind = Bind {
+        address,
+        tls,
+        proxy_protocol,
+    };
+    Some((bind, spot))
 }
 
 /// Reads one `[[mount]]`.
@@ -158,7 +159,8 @@ impl Draft {
         if self.binds.is_empty() {
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT));
             let spot = Spot::bare(Place::Whole);
-            self.binds.push(Some((Bind::Tcp(address), spot)));
+            let bind = Bind::plain(Address::Tcp(address));
+            self.binds.push(Some((bind, spot)));
         }
         if self.admin.bind.is_some() && self.admin.at.is_none() {
             let mut ports = (DEFAULT_ADMIN_PORT..=u16::MAX).map(loopback);
@@ -188,9 +190,9 @@ impl Draft {
         self.binds
             .iter()
             .flatten()
-            .filter_map(|(bind, _)| match bind {
-                Bind::Tcp(address) => Some(address),
-                Bind::Unix(_) => None,
+            .filter_map(|(bind, _)| match &bind.address {
+                Address::Tcp(address) => Some(address),
+                Address::Unix(_) => None,
             })
     }
 
@@ -209,6 +211,7 @@ impl Draft {
                 .flatten()
                 .map(|(bind, _)| bind)
                 .collect(),
+            tls: self.tls,
             admin: Admin {
                 bind: self.admin.bind,
                 token: self.admin.token,

@@ -11,7 +11,7 @@ use super::error::{Fault, Spot};
 use super::reader::Reader;
 use super::relay::{DEFAULT_WEIGHT, Entry};
 use super::value::{Given, relay_name, shown, word};
-use super::{Bind, RelayConfig, Stats, address, settings};
+use super::{Address, Bind, RelayConfig, Stats, address, settings};
 use crate::fleet::{Origin, Relay, Scheme};
 
 /// What these variables say beside single keys.
@@ -59,8 +59,11 @@ fn read_scheme(given: &Given<'_>) -> Result<Scheme, Fault> {
 fn port(given: &Given<'_>) -> Result<Bind, Fault> {
     let port = given.text().and_then(|text| text.trim().parse().ok());
     let port = port.filter(|port: &u16| *port != 0);
-    port.map(|port| Bind::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))
-        .ok_or_else(|| given.instead_of("a port from 1 to 65535"))
+    port.map(|port| {
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        Bind::plain(Address::Tcp(address))
+    })
+    .ok_or_else(|| given.instead_of("a port from 1 to 65535"))
 }
 
 fn interval(reader: &mut Reader, setting: Setting) {

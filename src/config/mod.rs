@@ -8,6 +8,7 @@
 mod address;
 mod authorities;
 mod carried;
+mod certificates;
 mod credentials;
 mod draft;
 mod drop_in;
@@ -35,6 +36,7 @@ use regex::bytes::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fleet::{Origin, Relay};
+use crate::tls::Files;
 
 pub use self::env::Sources;
 pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
@@ -49,10 +51,12 @@ pub struct Config {
     pub threads: Option<usize>,
     /// The balancer's own address as listeners reach it, for playlists; `None` means the address a listener connected to.
     pub public_url: Option<Origin>,
-    /// From whom `X-Forwarded-Proto` is believed.
+    /// From whom `X-Forwarded-Proto`, `X-Forwarded-For` and the PROXY protocol are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The public addresses; not empty.
     pub binds: Vec<Bind>,
+    /// Who we are to listeners on TLS.
+    pub tls: Tls,
     /// The operator's address.
     pub admin: Admin,
     /// How relays are polled.
@@ -86,16 +90,27 @@ pub enum Mode {
     Proxy,
 }
 
-/// One public address.
+/// One public address, and what is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bind {
+pub struct Bind {
+    /// Where.
+    pub address: Address,
+    /// Listeners speak TLS.
+    pub tls: bool,
+    /// A proxy in front says first, by the PROXY protocol, who connects.
+    pub proxy_protocol: bool,
+}
+
+/// Where we listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
     /// An IPv4 or IPv6 address with port.
     Tcp(SocketAddr),
     /// A unix socket (`unix:/path`).
     Unix(std::path::PathBuf),
 }
 
-impl std::fmt::Display for Bind {
+impl std::fmt::Display for Address {
     /// As it stands in the file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -103,6 +118,24 @@ impl std::fmt::Display for Bind {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+impl Bind {
+    /// Plain HTTP at this address.
+    pub fn plain(address: Address) -> Self {
+        Self {
+            address,
+            tls: false,
+            proxy_protocol: false,
+        }
+    }
+}
+
+/// TLS towards listeners.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificates and their keys, the default first.
+    pub certificates: Vec<Files>,
 }
 
 /// The operator's address.

@@ -4,16 +4,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Bind;
 use super::address::{is_own, overlap};
 use super::draft::Draft;
 use super::error::{Fault, Problem, Spot, quoted};
 use super::relay::Entry;
+use super::{Address, Bind};
 use crate::fleet::Origin;
 
 /// Adds every problem of the draft as a whole.
 pub(super) fn judge(draft: &Draft, problems: &mut Vec<Problem>) {
     binds(draft, problems);
+    binds_without_certificate(draft, problems);
     admin(draft, problems);
     relays_twice(draft, problems);
     for entry in draft.relays.iter().flatten() {
@@ -25,8 +26,11 @@ pub(super) fn judge(draft: &Draft, problems: &mut Vec<Problem>) {
 fn binds(draft: &Draft, problems: &mut Vec<Problem>) {
     let mut earlier: Vec<&Bind> = Vec::new();
     for (bind, spot) in draft.binds.iter().flatten() {
-        if let Some(other) = earlier.iter().find(|other| in_the_way(bind, other)) {
-            let [bind, other] = [bind, other].map(|bind| quoted(&bind.to_string()));
+        if let Some(other) = earlier
+            .iter()
+            .find(|other| in_the_way(&bind.address, &other.address))
+        {
+            let [bind, other] = [bind, other].map(|bind| quoted(&bind.address.to_string()));
             let found = format!("{bind} beside {other}");
             let fault = Fault::expected("an address that no other bind covers", found);
             problems.push(spot.clone().with(fault));
@@ -35,9 +39,22 @@ fn binds(draft: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn in_the_way(a: &Bind, b: &Bind) -> bool {
+fn binds_without_certificate(draft: &Draft, problems: &mut Vec<Problem>) {
+    let on_tls = draft.binds.iter().flatten().find(|(bind, _)| bind.tls);
+    if let (Some((bind, spot)), true) = (on_tls, draft.tls.certificates.is_empty()) {
+        let expected =
+            "a certificate for a bind with tls = true ([[tls.certificate]] with cert and key)";
+        let fault = Fault::expected(
+            expected,
+            format!("none beside {}", quoted(&bind.address.to_string())),
+        );
+        problems.push(spot.clone().with(fault));
+    }
+}
+
+fn in_the_way(a: &Address, b: &Address) -> bool {
     match (a, b) {
-        (Bind::Tcp(a), Bind::Tcp(b)) => overlap(a, b),
+        (Address::Tcp(a), Address::Tcp(b)) => overlap(a, b),
         (a, b) => a == b,
     }
 }

@@ -11,25 +11,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{Method, Version, header};
+use http::{Method, header};
 use ipnet::IpNet;
 use log::debug;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
-use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::answer;
 use super::ask::Ask;
 use super::carriage::{Carriage, End};
 use super::desk::{Decision, Desk, Wish};
-use super::lease;
 use super::listener::Listener;
 use super::quest::Quest;
 use super::refuse::Refusal;
-use super::scheme::scheme_of;
+use super::scheme::{own_scheme, scheme_of};
+use super::session::{inet, is_hang_up, prepare_for_stream, takes_chunks};
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
 use crate::stream::{Studio, Tuner};
@@ -60,7 +59,13 @@ impl Door {
     fn scheme(&self, session: &Session) -> Scheme {
         let forwarded = session.req_header().headers.get("x-forwarded-proto");
         let peer = || inet(session.client_addr()).map(|address| address.ip());
+        let own = own_scheme(
+            session
+                .digest()
+                .is_some_and(|digest| digest.ssl_digest.is_some()),
+        );
         scheme_of(
+            own,
             forwarded.map(|value| value.as_bytes()),
             peer,
             &self.0.trusted_proxies,
@@ -112,32 +117,6 @@ impl Door {
         debug!("{}: {}", session.req_header().uri.path(), refusal.text());
         answer::send_refusal(session, refusal).await
     }
-
-    /// Makes a session one whose connection ends with the stream.
-    fn prepare(&self, session: &mut Session) {
-        lease::extend();
-        let listener = session.as_downstream_mut();
-        // PINGORA: (0.9.1) what a request says of its connection outweighs all that is said of it later.
-        listener.req_header_mut().remove_header(&header::CONNECTION);
-        listener.set_keepalive(None);
-        // Players close their sending side, and some send a stray byte: neither is a wish to stop listening.
-        // PINGORA: (0.9.1) bytes after a request end it unless it is taken for the first of several.
-        listener.set_abort_on_close(false);
-        listener.set_pipelining_enabled(true);
-    }
-}
-
-/// Whether an error is a listener's going away, and so none of ours.
-fn is_hang_up(error: &Error) -> bool {
-    matches!(error.esource(), ErrorSource::Downstream)
-        || matches!(
-            error.etype(),
-            ErrorType::WriteError | ErrorType::WriteTimedout
-        )
-}
-
-fn inet(address: Option<&PingoraAddr>) -> Option<SocketAddr> {
-    address.and_then(PingoraAddr::as_inet).copied()
 }
 
 #[async_trait]
@@ -157,7 +136,7 @@ impl ProxyHttp for Door {
         let Some(listener) = self.send(session, decision).await? else {
             return Ok(true);
         };
-        self.prepare(session);
+        prepare_for_stream(session);
         *ctx = Some(Box::new(Quest::of(listener)));
         Ok(false)
     }
@@ -294,11 +273,6 @@ impl ProxyHttp for Door {
     ) -> bool {
         true
     }
-}
-
-/// Players of HTTP/1.1 do.
-fn takes_chunks(session: &Session) -> bool {
-    session.req_header().version != Version::HTTP_10
 }
 
 /// How long Pingora would keep a connection for another request, in seconds; the stream takes it before.

@@ -18,6 +18,7 @@ use super::desk::Desk;
 use super::head::Head;
 use super::scheme::scheme_of;
 use crate::config::Mode;
+use crate::fleet::Scheme;
 use crate::select::TuneIn;
 
 /// Answers plain tune-ins.
@@ -47,10 +48,11 @@ impl Express {
         }
     }
 
-    /// Writes the redirect into `out`; returns false, with nothing of use in `out`, when this is no plain tune-in.
+    /// Writes the redirect of who reached us by `own` into `out`; returns false, with nothing of use in `out`, when this is no plain tune-in.
     pub fn answer(
         &self,
         head: &Head<'_>,
+        own: Scheme,
         peer: impl FnOnce() -> Option<IpAddr>,
         out: &mut String,
     ) -> bool {
@@ -70,7 +72,7 @@ impl Express {
         }
         let tune_in = TuneIn {
             mount: &path,
-            scheme: scheme_of(head.forwarded_proto, peer, &self.trusted_proxies),
+            scheme: scheme_of(own, head.forwarded_proto, peer, &self.trusted_proxies),
         };
         out.push_str(&self.prefix);
         push_date(out);

@@ -23,16 +23,13 @@ use super::answer;
 use super::carriage::Carriage;
 use super::desk::Desk;
 use super::door::Door;
+use super::entrance::Entrance;
 use super::express::Express;
-use super::head::{HEAD_LIMIT_BYTES, end_of_head, inspect, oversize};
+use super::head::inspect;
 use super::lease;
+use super::reading::{IDLE_LIMIT, first_head, next_head};
 use super::refuse::Refusal;
-
-/// From a connection, or from a request's first byte, until its head must be whole.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long a connection may wait for its next request.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
+use super::scheme::own_scheme;
 
 /// An answer is a few hundred bytes; who does not take them is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -43,24 +40,28 @@ const SERVE_DEADLINE: Duration = Duration::from_secs(15);
 /// What asking relays may take beyond that: each has deadlines of its own, but there may be many of them.
 const ASKING_EXTENSION: Duration = Duration::from_secs(120);
 
-/// First size of the head's buffer; holds the head of every player seen.
-const HEAD_BUFFER_BYTES: usize = 1024;
-
 /// After a refusal, how much more of a request is read away so that the answer is not lost to a reset, and how long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Guards the way in.
 pub struct Gate {
+    entrance: Entrance,
     desk: Arc<Desk>,
     express: Express,
     proxy: Arc<HttpProxy<Door>>,
 }
 
 impl Gate {
-    /// A gate with two ways in: the express lane and Pingora's proxy.
-    pub fn new(desk: Arc<Desk>, express: Express, proxy: HttpProxy<Door>) -> Self {
+    /// A gate behind `entrance`, with two ways in: the express lane and Pingora's proxy.
+    pub fn new(
+        entrance: Entrance,
+        desk: Arc<Desk>,
+        express: Express,
+        proxy: HttpProxy<Door>,
+    ) -> Self {
         Self {
+            entrance,
             desk,
             express,
             proxy: Arc::new(proxy),
@@ -111,7 +112,8 @@ impl Gate {
             let digest = stream.get_socket_digest()?;
             Some(digest.peer_addr()?.as_inet()?.ip())
         };
-        if self.express.answer(&head, peer, &mut visit.answer) {
+        let own = own_scheme(stream.get_ssl_digest().is_some());
+        if self.express.answer(&head, own, peer, &mut visit.answer) {
             let kept = head.keeps_alive && !*shutdown.borrow();
             visit.read.advance(length);
             let sent = send(&mut stream, visit.answer.as_bytes()).await;
@@ -185,9 +187,10 @@ struct Visit {
 impl ServerApp for Gate {
     async fn process_new(
         self: &Arc<Self>,
-        mut stream: Stream,
+        stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let mut stream = self.entrance.receive(stream).await?;
         let mut visit = Visit::default();
         let head = first_head(&mut stream, &mut visit.read).await;
         let session = self.attend(stream, &mut visit, head, shutdown).await?;
@@ -199,67 +202,6 @@ impl ServerApp for Gate {
     async fn cleanup(&self) {
         self.proxy.http_cleanup().await;
     }
-}
-
-/// Reads the first head of a connection, which has to be whole a deadline after the connection.
-async fn first_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
-    match timeout(HEAD_DEADLINE, whole_head(stream, read)).await {
-        Ok(head) => head,
-        Err(_) if read.is_empty() => Ok(None),
-        Err(_) => Err(Refusal::TooSlow),
-    }
-}
-
-/// Reads a later head, which has to be whole a deadline after its first byte.
-async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
-    skip_blank_lines(read);
-    while read.is_empty() {
-        if !matches!(timeout(IDLE_LIMIT, read_some(stream, read)).await, Ok(true)) {
-            return Ok(None);
-        }
-        skip_blank_lines(read);
-    }
-    // Most heads come in one piece: the deadline's timer is only set for those that do not.
-    if let Some(length) = end_of_head(read, 0) {
-        return Ok(Some(length));
-    }
-    let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
-    head.unwrap_or(Err(Refusal::TooSlow))
-}
-
-/// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung
-/// up.
-async fn whole_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
-    let mut searched = 0;
-    loop {
-        if searched == 0 {
-            skip_blank_lines(read);
-        }
-        match end_of_head(read, searched) {
-            Some(length) if length <= HEAD_LIMIT_BYTES => return Ok(Some(length)),
-            Some(_) => return Err(oversize(read)),
-            None if read.len() >= HEAD_LIMIT_BYTES => return Err(oversize(read)),
-            None => searched = read.len(),
-        }
-        if !read_some(stream, read).await {
-            return Ok(None);
-        }
-    }
-}
-
-/// RFC 9112 2.2: blank lines before a request, which some players send after the last one, are skipped.
-fn skip_blank_lines(read: &mut BytesMut) {
-    let blank = read
-        .iter()
-        .take_while(|b| matches!(b, b'\r' | b'\n'))
-        .count();
-    read.advance(blank);
-}
-
-/// Reads what there is; false when the listener hung up.
-async fn read_some(stream: &mut Stream, read: &mut BytesMut) -> bool {
-    read.reserve(HEAD_BUFFER_BYTES);
-    matches!(stream.read_buf(read).await, Ok(1..))
 }
 
 /// Sends an answer; returns whether it went out.

@@ -6,19 +6,20 @@ use ipnet::IpNet;
 
 use crate::fleet::Scheme;
 
-/// The scheme of a request on a plain bind from `peer`.
+/// The scheme of a request from `peer`, who reached us by `own`.
 ///
 /// `forwarded` is the field `X-Forwarded-Proto`.
 ///
 /// SECURITY: it decides between relays' addresses, so it is believed from trusted proxies only. A unix
 /// socket (`peer` gives `None`) is reached from this machine only: it is trusted.
 pub fn scheme_of(
+    own: Scheme,
     forwarded: Option<&[u8]>,
     peer: impl FnOnce() -> Option<IpAddr>,
     trusted: &[IpNet],
 ) -> Scheme {
     let Some(forwarded) = forwarded else {
-        return Scheme::Http;
+        return own;
     };
     let is_trusted = peer().is_none_or(|ip| {
         let ip = ip.to_canonical();
@@ -26,11 +27,19 @@ pub fn scheme_of(
     });
     // Behind several proxies the first entry is the listener's.
     let first = forwarded.split(|byte| *byte == b',').next();
-    let is_https = first.is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(b"https"));
-    if is_trusted && is_https {
-        Scheme::Https
-    } else {
-        Scheme::Http
+    let is = |name: &[u8]| first.is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(name));
+    match is_trusted {
+        true if is(b"https") => Scheme::Https,
+        true if is(b"http") => Scheme::Http,
+        _ => own,
+    }
+}
+
+/// The scheme of a connection by itself.
+pub fn own_scheme(is_on_tls: bool) -> Scheme {
+    match is_on_tls {
+        true => Scheme::Https,
+        false => Scheme::Http,
     }
 }
 
@@ -38,12 +47,13 @@ pub fn scheme_of(
 mod tests {
     use super::*;
 
-    fn scheme(forwarded: Option<&str>, peer: &str) -> Scheme {
+    fn scheme(own: Scheme, forwarded: Option<&str>, peer: &str) -> Scheme {
         let trusted = [
             "127.0.0.0/8".parse().unwrap(),
             "10.0.0.0/8".parse().unwrap(),
         ];
         scheme_of(
+            own,
             forwarded.map(str::as_bytes),
             || Some(peer.parse().unwrap()),
             &trusted,
@@ -61,11 +71,21 @@ mod tests {
             (Some("https"), "192.0.2.1", Scheme::Http),
             (Some("javascript"), "127.0.0.1", Scheme::Http),
         ] {
-            assert_eq!(
-                scheme(forwarded, peer),
-                expected,
-                "{forwarded:?} from {peer}"
-            );
+            let scheme = scheme(Scheme::Http, forwarded, peer);
+            assert_eq!(scheme, expected, "{forwarded:?} from {peer}");
+        }
+    }
+
+    #[test]
+    fn who_came_by_tls_came_by_https_unless_a_trusted_proxy_knows_better() {
+        for (forwarded, peer, expected) in [
+            (None, "192.0.2.1", Scheme::Https),
+            (Some("http"), "192.0.2.1", Scheme::Https),
+            (Some("http"), "127.0.0.1", Scheme::Http),
+            (Some("gopher"), "127.0.0.1", Scheme::Https),
+        ] {
+            let scheme = scheme(Scheme::Https, forwarded, peer);
+            assert_eq!(scheme, expected, "{forwarded:?} from {peer}");
         }
     }
 }

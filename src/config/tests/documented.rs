@@ -136,25 +136,25 @@ fn it_names_every_key() {
         "[upstream]",
         "[[rule]]",
         "[[bind]]",
+        "[tls]",
+        "[[tls.certificate]]",
         "[[relay]]",
         "[[mount]]",
     ];
-    for head in heads {
+    let names = heads.map(|head| head.trim_matches(['[', ']']));
+    for (head, name) in heads.into_iter().zip(names) {
         let keys = known(&format!("{head}\nzzzzzzzz = 1"));
         assert!(!keys.is_empty());
         let section = section(head);
-        for key in keys {
+        let is_table = |key: &String| names.contains(&format!("{name}.{key}").as_str());
+        for key in keys.into_iter().filter(|key| !is_table(key)) {
             let shown = section
                 .lines()
                 .any(|line| line.starts_with(&format!("{key} =")));
             assert!(shown, "{head} {key} is not documented");
         }
     }
-    let tables = |key: &str| {
-        heads
-            .iter()
-            .any(|head| head.trim_matches(['[', ']']) == key)
-    };
+    let tables = |key: &str| names.contains(&key);
     let scalars: Vec<_> = known("zzzzzzzz = 1")
         .into_iter()
         .filter(|key| !tables(key))

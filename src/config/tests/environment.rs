@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Bind, Mode, Sources, load};
+use super::super::{Address, Bind, Mode, Sources, load};
 use super::{RELAY, environment, good, lines};
 
 #[test]
@@ -51,7 +51,10 @@ fn the_environment_alone_is_enough() {
     let loaded = load(&sources).unwrap();
     let config = loaded.config;
     assert!(loaded.notices.is_empty() && loaded.file.is_none());
-    assert_eq!(config.binds, [Bind::Tcp("0.0.0.0:8001".parse().unwrap())]);
+    assert_eq!(
+        config.binds,
+        [Bind::plain(Address::Tcp("0.0.0.0:8001".parse().unwrap()))]
+    );
     assert_eq!(config.poll.interval, Duration::from_millis(2500));
     assert_eq!(config.relays.len(), 3);
     let told = |index: usize| {
@@ -112,7 +115,7 @@ fn the_environment_wins_over_the_file_and_drop_ins_say_so() {
     assert_eq!(loaded.config.poll.interval, Duration::from_secs(3));
     assert_eq!(
         loaded.config.binds,
-        [Bind::Tcp("0.0.0.0:8001".parse().unwrap())]
+        [Bind::plain(Address::Tcp("0.0.0.0:8001".parse().unwrap()))]
     );
     assert_eq!(
         loaded.config.relays[0].relay.name,

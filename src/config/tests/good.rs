@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::{Bind, Mode, Mount, Policy, Stats};
+use super::super::{Address, Bind, Mode, Mount, Policy, Stats};
 use super::good;
 
 #[test]
@@ -28,7 +28,10 @@ fn one_relay_is_enough_and_everything_else_has_its_default() {
          Upstream { ca_file: None }"
     );
     assert!(config.listener_rules.is_empty());
-    assert_eq!(config.binds, [Bind::Tcp("0.0.0.0:8080".parse().unwrap())]);
+    assert_eq!(
+        config.binds,
+        [Bind::plain(Address::Tcp("0.0.0.0:8080".parse().unwrap()))]
+    );
     assert_eq!((config.threads, config.public_url), (None, None));
     let trusted: Vec<_> = config
         .trusted_proxies
@@ -95,7 +98,11 @@ fn every_key_is_read() {
         mode = "redirect"
     "#;
     let config = good(toml, &[]).config;
-    let binds: Vec<_> = config.binds.iter().map(ToString::to_string).collect();
+    let binds: Vec<_> = config
+        .binds
+        .iter()
+        .map(|bind| bind.address.to_string())
+        .collect();
     assert_eq!(binds, ["[::]:80", "0.0.0.0:80", "unix:/run/b.sock"]);
     assert_eq!(config.trusted_proxies[0].to_string(), "10.0.0.0/8");
     assert_eq!(config.admin.bind, Some("[::1]:9000".parse().unwrap()));

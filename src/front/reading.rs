@@ -1,0 +1,86 @@
+//! Reading heads from connections, each under one deadline.
+//!
+//! PINGORA: (0.9.1) its parser restarts a 60 s timer at each byte.
+
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use pingora::protocols::Stream;
+use pingora::time::timeout;
+use tokio::io::AsyncReadExt;
+
+use super::head::{HEAD_LIMIT_BYTES, end_of_head, oversize};
+use super::refuse::Refusal;
+
+/// From a connection, or from a request's first byte, until its head must be whole.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// First size of the head's buffer; holds the head of every player seen.
+const HEAD_BUFFER_BYTES: usize = 1024;
+
+/// How long a connection may wait for its next request.
+pub const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Reads the first head of a connection, which has to be whole a deadline after the connection.
+pub async fn first_head(
+    stream: &mut Stream,
+    read: &mut BytesMut,
+) -> Result<Option<usize>, Refusal> {
+    match timeout(HEAD_DEADLINE, whole_head(stream, read)).await {
+        Ok(head) => head,
+        Err(_) if read.is_empty() => Ok(None),
+        Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+/// Reads a later head, which has to be whole a deadline after its first byte.
+pub async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
+    skip_blank_lines(read);
+    while read.is_empty() {
+        if !matches!(timeout(IDLE_LIMIT, read_some(stream, read)).await, Ok(true)) {
+            return Ok(None);
+        }
+        skip_blank_lines(read);
+    }
+    // Most heads come in one piece: the deadline's timer is only set for those that do not.
+    if let Some(length) = end_of_head(read, 0) {
+        return Ok(Some(length));
+    }
+    let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
+    head.unwrap_or(Err(Refusal::TooSlow))
+}
+
+/// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung
+/// up.
+async fn whole_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
+    let mut searched = 0;
+    loop {
+        if searched == 0 {
+            skip_blank_lines(read);
+        }
+        match end_of_head(read, searched) {
+            Some(length) if length <= HEAD_LIMIT_BYTES => return Ok(Some(length)),
+            Some(_) => return Err(oversize(read)),
+            None if read.len() >= HEAD_LIMIT_BYTES => return Err(oversize(read)),
+            None => searched = read.len(),
+        }
+        if !read_some(stream, read).await {
+            return Ok(None);
+        }
+    }
+}
+
+/// RFC 9112 2.2: blank lines before a request, which some players send after the last one, are skipped.
+fn skip_blank_lines(read: &mut BytesMut) {
+    let blank = read
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
+    read.advance(blank);
+}
+
+/// Reads what there is; false when the listener hung up.
+async fn read_some(stream: &mut Stream, read: &mut BytesMut) -> bool {
+    read.reserve(HEAD_BUFFER_BYTES);
+    matches!(stream.read_buf(read).await, Ok(1..))
+}

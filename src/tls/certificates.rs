@@ -1,0 +1,230 @@
+//! The certificates that we have: read at the start, read again when their files change. A bad pair never takes the place
+//! of a good one.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use log::{error, info, warn};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, SignatureScheme};
+
+use super::pair::{BadPair, Files, Pair};
+use super::shelf::Shelf;
+
+/// All pairs, and which of them answers.
+#[derive(Debug)]
+pub struct Certificates {
+    shelf: ArcSwap<Shelf>,
+    places: Mutex<Vec<Place>>,
+    good: AtomicU64,
+    bad: AtomicU64,
+}
+
+/// How often files that had changed were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reloads {
+    /// With a good pair.
+    pub good: u64,
+    /// With a bad one, which was not taken.
+    pub bad: u64,
+}
+
+/// A pair as an operator knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What it is for.
+    pub names: Vec<String>,
+    /// When it ends.
+    pub valid_until: SystemTime,
+}
+
+/// One pair of files.
+#[derive(Debug)]
+struct Place {
+    files: Files,
+    seen: Option<Stamps>,
+    pair: Option<Pair>,
+}
+
+/// What tells that a file is another one than before: following links, as certbot flips them.
+type Stamp = Option<(SystemTime, u64, u64)>;
+type Stamps = [Stamp; 2];
+
+impl Certificates {
+    /// Reads pairs. Those that are not there yet are waited for.
+    ///
+    /// # Errors
+    /// The first pair that is there and cannot be used.
+    pub fn load(files: Vec<Files>) -> Result<Self, BadPair> {
+        let places = files.into_iter().map(|files| {
+            let seen = Some(stamps(&files));
+            let pair = match Pair::load(&files) {
+                Ok(pair) => Some(pair),
+                Err(bad) if bad.is_absence() => None,
+                Err(bad) => return Err(bad),
+            };
+            Ok(Place { files, seen, pair })
+        });
+        let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+        Ok(Self {
+            shelf: ArcSwap::from_pointee(shelf_of(&places)),
+            places: Mutex::new(places),
+            good: AtomicU64::new(0),
+            bad: AtomicU64::new(0),
+        })
+    }
+
+    /// Reads again what has changed since it was read last.
+    pub fn refresh(&self) {
+        let mut places = self.lock();
+        let mut changed = false;
+        for place in places.iter_mut() {
+            changed |= self.refresh_place(place);
+        }
+        if changed {
+            self.shelf.store(Arc::new(shelf_of(&places)));
+        }
+    }
+
+    fn refresh_place(&self, place: &mut Place) -> bool {
+        let stamps = stamps(&place.files);
+        if place.seen == Some(stamps) {
+            return false;
+        }
+        match Pair::load(&place.files) {
+            Ok(pair) => {
+                info!(
+                    "the certificate for {} is served from now on, until {}",
+                    pair.names.join(", "),
+                    humantime::format_rfc3339_seconds(pair.valid_until)
+                );
+                self.good.fetch_add(1, Ordering::Relaxed);
+                (place.pair, place.seen) = (Some(pair), Some(stamps));
+                true
+            }
+            // The second file of a pair comes a moment after the first: it is looked at again.
+            Err(bad) if place.seen.is_some() => {
+                place.seen = None;
+                warn!("{bad}: looked at again in a moment");
+                false
+            }
+            Err(bad) => {
+                error!("{bad}: the certificate of before is served on");
+                self.bad.fetch_add(1, Ordering::Relaxed);
+                place.seen = Some(stamps);
+                false
+            }
+        }
+    }
+
+    /// The pairs that are served.
+    pub fn known(&self) -> Vec<Known> {
+        let places = self.lock();
+        let pairs = places.iter().filter_map(|place| place.pair.as_ref());
+        let known = pairs.map(|pair| Known {
+            names: pair.names.clone(),
+            valid_until: pair.valid_until,
+        });
+        known.collect()
+    }
+
+    /// How often changed files were read.
+    pub fn reloads(&self) -> Reloads {
+        Reloads {
+            good: self.good.load(Ordering::Relaxed),
+            bad: self.bad.load(Ordering::Relaxed),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shelf = self.shelf.load();
+        let usable = |pair: &&Arc<CertifiedKey>| {
+            fits(pair, hello.signature_schemes(), hello.cipher_suites())
+        };
+        let pairs = shelf.find(hello.server_name());
+        pairs.iter().find(usable).or(pairs.first()).cloned()
+    }
+}
+
+/// Whether a listener can check what the pair signs. In TLS 1.2 the cipher suite names the kind of key too.
+fn fits(pair: &CertifiedKey, schemes: &[SignatureScheme], suites: &[CipherSuite]) -> bool {
+    let is_rsa = pair.key.algorithm() == rustls::SignatureAlgorithm::RSA;
+    let is_suite = |suite: &CipherSuite| {
+        let name = suite.as_str().unwrap_or_default();
+        name.starts_with("TLS13_")
+            || name.contains(if is_rsa { "ECDHE_RSA" } else { "ECDHE_ECDSA" })
+    };
+    suites.iter().any(is_suite) && pair.key.choose_scheme(schemes).is_some()
+}
+
+fn shelf_of(places: &[Place]) -> Shelf {
+    Shelf::of(places.iter().filter_map(|place| place.pair.as_ref()))
+}
+
+fn stamps(files: &Files) -> Stamps {
+    [&files.chain, &files.key].map(|path| stamp(path))
+}
+
+fn stamp(path: &Path) -> Stamp {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.ino(), metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pair::tests::{Folder, put_key};
+    use super::*;
+
+    fn names(certificates: &Certificates) -> Vec<Vec<String>> {
+        certificates
+            .known()
+            .into_iter()
+            .map(|known| known.names)
+            .collect()
+    }
+
+    #[test]
+    fn a_changed_pair_is_served_and_a_bad_one_is_not() {
+        let folder = Folder::new("refresh");
+        let kind = &rcgen::PKCS_ECDSA_P256_SHA256;
+        let files = folder.pair("a", &["old.example"], kind);
+        let certificates = Certificates::load(vec![files.clone()]).unwrap();
+        certificates.refresh();
+        assert_eq!(certificates.reloads(), Reloads { good: 0, bad: 0 });
+
+        folder.pair("a", &["new.example"], kind);
+        certificates.refresh();
+        assert_eq!(names(&certificates), [["new.example"]]);
+        assert_eq!(certificates.reloads(), Reloads { good: 1, bad: 0 });
+
+        put_key(&files.key, "no key");
+        certificates.refresh();
+        assert_eq!(certificates.reloads().bad, 0, "half of a change, perhaps");
+        certificates.refresh();
+        certificates.refresh();
+        assert_eq!(names(&certificates), [["new.example"]]);
+        assert_eq!(certificates.reloads(), Reloads { good: 1, bad: 1 });
+    }
+
+    #[test]
+    fn a_pair_that_is_not_there_is_waited_for() {
+        let folder = Folder::new("absent");
+        let certificates = Certificates::load(vec![folder.files("a")]).unwrap();
+        assert!(certificates.shelf.load().find(None).is_empty());
+        folder.pair("a", &["late.example"], &rcgen::PKCS_ECDSA_P256_SHA256);
+        certificates.refresh();
+        assert_eq!(certificates.shelf.load().find(None).len(), 1);
+    }
+}

@@ -1,0 +1,16 @@
+//! TLS towards listeners: certificates from files, chosen by the name that a listener asks for, exchanged while we serve.
+//!
+//! In: paths of certificates and keys. Out: a rustls configuration for Pingora's acceptor, which always has the newest good
+//! pair. `pair` reads two files, `shelf` chooses among pairs (pure), `certificates` keeps them fresh, `watch` looks at the
+//! files, `terms` says what is spoken. Knows no listener and no request.
+
+mod certificates;
+mod pair;
+mod shelf;
+mod terms;
+mod watch;
+
+pub use certificates::{Certificates, Known, Reloads};
+pub use pair::{BadPair, Files, Pair};
+pub use terms::{install_provider, server_config};
+pub use watch::Watch;

@@ -1,0 +1,277 @@
+//! A pair: a certificate with its chain, and the key that belongs to it.
+//!
+//! In: two files (PEM). Out: what rustls signs with, or what is wrong with which file. SECURITY: never a word of a key.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, SignatureAlgorithm};
+use thiserror::Error;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A chain has a few certificates of 1 to 2 KB.
+const LIMIT_BYTES: u64 = 256 * 1024;
+
+/// The bits that let everybody on the machine read or write.
+const OTHERS: u32 = 0o006;
+
+/// Where a pair lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate, and behind it those that lead to its authority.
+    pub chain: PathBuf,
+    /// The key.
+    pub key: PathBuf,
+}
+
+/// A certificate that we can prove to have.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// What rustls sends and signs with.
+    pub certified: Arc<CertifiedKey>,
+    /// The names that it is for, in lower case; `*.` stands for one label.
+    pub names: Vec<String>,
+    /// When it ends.
+    pub valid_until: SystemTime,
+    /// Signs with ECDSA or Ed25519: smaller and many times cheaper than RSA.
+    pub is_light: bool,
+}
+
+/// Why a pair cannot be used.
+#[derive(Debug, Error)]
+pub enum BadPair {
+    /// A file cannot be read.
+    #[error("{0}: {1}")]
+    Unreadable(PathBuf, io::Error),
+    /// A directory, a pipe, a device.
+    #[error("{0}: no regular file")]
+    Irregular(PathBuf),
+    /// More than 256 KiB.
+    #[error("{0}: larger than 256 KiB")]
+    TooLarge(PathBuf),
+    /// Everybody may read or write the key.
+    #[error("{0}: others can read or write it (mode {1:04o}); chmod o-rw")]
+    Exposed(PathBuf, u32),
+    /// No certificate in it.
+    #[error("{0}: no certificate in it (PEM)")]
+    NoCertificate(PathBuf),
+    /// Something in it is no certificate.
+    #[error("{0}: a damaged certificate in it")]
+    Damaged(PathBuf),
+    /// No key in it, or one with a passphrase.
+    #[error("{0}: no private key in it (PEM, without a passphrase)")]
+    NoKey(PathBuf),
+    /// A kind of key that cannot be used.
+    #[error("{0}: a key that cannot be used: expected ECDSA, Ed25519 or RSA of at least 2048 bits")]
+    Unusable(PathBuf),
+    /// They do not belong together.
+    #[error("{0} is not the key of {1}")]
+    Mismatch(PathBuf, PathBuf),
+}
+
+impl BadPair {
+    /// Whether a file is just not there.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreadable(_, error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Pair {
+    /// Reads a pair.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn load(files: &Files) -> Result<Self, BadPair> {
+        let chain = chain(&files.chain)?;
+        let key = key(&files.key)?;
+        let leaf = chain.first().map(CertificateDer::as_ref);
+        let leaf = leaf.and_then(|der| X509Certificate::from_der(der).ok());
+        let (_, leaf) = leaf.ok_or_else(|| BadPair::Damaged(files.chain.clone()))?;
+        let (names, valid_until) = (names(&leaf), valid_until(&leaf));
+        let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider());
+        let certified = certified.map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                BadPair::Mismatch(files.key.clone(), files.chain.clone())
+            }
+            _ => BadPair::Unusable(files.key.clone()),
+        })?;
+        Ok(Self {
+            names,
+            valid_until,
+            is_light: certified.key.algorithm() != SignatureAlgorithm::RSA,
+            certified: certified.into(),
+        })
+    }
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair> {
+    let (bytes, _) = read(path)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let chain = read.map_err(|_| BadPair::Damaged(path.to_owned()))?;
+    match chain.is_empty() {
+        true => Err(BadPair::NoCertificate(path.to_owned())),
+        false => Ok(chain),
+    }
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, BadPair> {
+    let (bytes, mode) = read(path)?;
+    if mode & OTHERS != 0 {
+        return Err(BadPair::Exposed(path.to_owned(), mode & 0o7777));
+    }
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| BadPair::NoKey(path.to_owned()))
+}
+
+/// Reads a file with its mode. The look at it comes before opening it: opening a pipe would wait for its writer.
+fn read(path: &Path) -> Result<(Vec<u8>, u32), BadPair> {
+    let unreadable = |error| BadPair::Unreadable(path.to_owned(), error);
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(BadPair::Irregular(path.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LIMIT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > LIMIT_BYTES {
+        return Err(BadPair::TooLarge(path.to_owned()));
+    }
+    Ok((bytes, metadata.permissions().mode()))
+}
+
+fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(alternatives)) = leaf.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = alternatives.value.general_names.iter();
+    let names = names.filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    names.collect()
+}
+
+fn valid_until(leaf: &X509Certificate<'_>) -> SystemTime {
+    let seconds = leaf.validity().not_after.timestamp();
+    let seconds = u64::try_from(seconds).unwrap_or_default();
+    // A year that no clock knows is as good as never.
+    let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    until.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    /// A folder of this test alone, gone with it.
+    pub struct Folder(PathBuf);
+
+    impl Folder {
+        pub fn new(name: &str) -> Self {
+            let unique = format!("ib-tls-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(unique);
+            let _ = fs::remove_dir_all(&path);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        pub fn files(&self, name: &str) -> Files {
+            let [chain, key] = ["crt", "key"].map(|end| self.0.join(format!("{name}.{end}")));
+            Files { chain, key }
+        }
+
+        /// Writes a pair for these names, whose key only we can read.
+        pub fn pair(
+            &self,
+            name: &str,
+            names: &[&str],
+            algorithm: &'static rcgen::SignatureAlgorithm,
+        ) -> Files {
+            let files = self.files(name);
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let leaf = CertificateParams::new(names)
+                .unwrap()
+                .self_signed(&key)
+                .unwrap();
+            fs::write(&files.chain, leaf.pem()).unwrap();
+            put_key(&files.key, &key.serialize_pem());
+            files
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    pub fn put_key(path: &Path, text: &str) {
+        let _ = fs::remove_file(path);
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
+    }
+
+    #[test]
+    fn a_pair_tells_its_names_its_end_and_its_kind() {
+        let folder = Folder::new("names");
+        let names = ["Radio.example.com", "*.example.org"];
+        let light = Pair::load(&folder.pair("a", &names, &rcgen::PKCS_ECDSA_P256_SHA256)).unwrap();
+        assert_eq!(light.names, ["radio.example.com", "*.example.org"]);
+        assert!(light.is_light);
+        assert!(light.valid_until > SystemTime::now());
+        let heavy = Pair::load(&folder.pair("b", &["a.b"], &rcgen::PKCS_RSA_SHA256)).unwrap();
+        assert!(!heavy.is_light);
+    }
+
+    #[test]
+    fn a_bad_pair_says_which_file_and_why() {
+        let folder = Folder::new("bad");
+        let good = || folder.pair("good", &["a.b"], &rcgen::PKCS_ECDSA_P256_SHA256);
+        let other = folder.pair("other", &["a.b"], &rcgen::PKCS_ECDSA_P256_SHA256);
+        let said = |files: &Files| Pair::load(files).unwrap_err().to_string();
+        let Files { chain, key } = good();
+        let [chain_name, key_name] = [&chain, &key].map(|path| path.display().to_string());
+
+        fs::copy(&other.key, &key).unwrap();
+        assert_eq!(
+            said(&good_of(&chain, &key)),
+            format!("{key_name} is not the key of {chain_name}")
+        );
+        put_key(&key, "no key");
+        assert!(said(&good_of(&chain, &key)).starts_with(&format!("{key_name}: no private key")));
+        let files = good();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(said(&files).contains("others can read or write it (mode 0644)"));
+        let files = good();
+        fs::write(&chain, "no certificate").unwrap();
+        assert!(said(&files).contains("no certificate in it"));
+        let text = String::from_utf8(fs::read(&good().chain).unwrap()).unwrap();
+        fs::write(&chain, text.replacen("MII", "AAA", 1)).unwrap();
+        assert!(said(&files).contains("a damaged certificate"));
+        fs::write(&chain, vec![b'\n'; LIMIT_BYTES as usize + 1]).unwrap();
+        assert!(said(&files).contains("larger than 256 KiB"));
+        fs::remove_file(&chain).unwrap();
+        assert!(Pair::load(&files).unwrap_err().is_absence());
+        fs::create_dir(&chain).unwrap();
+        assert!(said(&files).contains("no regular file"));
+    }
+
+    fn good_of(chain: &Path, key: &Path) -> Files {
+        Files {
+            chain: chain.to_owned(),
+            key: key.to_owned(),
+        }
+    }
+}
