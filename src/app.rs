@@ -23,7 +23,7 @@ pub use stop::Stop;
 
 use binds::{options, try_binds};
 
-use crate::admin::AdminPages;
+use crate::admin::{AdminPages, Source};
 use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
@@ -98,9 +98,18 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     let certificates = certificates(&config)?;
     let terms = terms(&config, &certificates)?;
     server.add_service(front(&server.configuration, &config, parts, studio, terms));
-    server.add_service(background_service("certificates", Watch(certificates)));
+    server.add_service(background_service(
+        "certificates",
+        Watch(certificates.clone()),
+    ));
     if let Some(bind) = config.admin.bind {
-        let pages = AdminPages::new(fleet, tally, streams).guarded_by(config.admin.token.clone());
+        let source = Source {
+            fleet,
+            tally,
+            streams,
+            certificates: certificates.clone(),
+        };
+        let pages = AdminPages::new(source).guarded_by(config.admin.token.clone());
         server.add_service(admin(bind, pages));
     }
     server.add_service(balancer);

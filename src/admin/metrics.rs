@@ -3,14 +3,14 @@
 //! SECURITY: labels are relay names of the configuration and words of ours; nothing a listener or a relay sent.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
 use crate::front::Tally;
 use crate::select::relay_barrier;
 use crate::stream::Streams;
+use crate::tls::Certificates;
 
 /// What a scrape reads.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Source {
     pub tally: Arc<Tally>,
     /// The streams that are carried.
     pub streams: Arc<Streams>,
+    /// Who we are on TLS.
+    pub certificates: Arc<Certificates>,
 }
 
 /// The metrics of this process.
@@ -110,8 +113,48 @@ impl Collector for Source {
         let relays: Vec<Arc<Relay>> = fleet.relays().to_vec();
         drop(fleet);
         self.encode_tally(&relays, &mut encoder)?;
-        self.encode_streams(&relays, &mut encoder)
+        self.encode_streams(&relays, &mut encoder)?;
+        encode_certificates(&self.certificates, &mut encoder)
     }
+}
+
+/// When each certificate ends, and what came of changed files. The names are the operator's own, in his certificates.
+fn encode_certificates(
+    certificates: &Certificates,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    let known = certificates.known();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let help = "When the certificate ends, in seconds since 1970";
+    let mut family = encoder.encode_descriptor(
+        "certificate_not_after",
+        help,
+        Some(&Unit::Seconds),
+        MetricType::Gauge,
+    )?;
+    for (index, known) in known.iter().enumerate() {
+        let (index, name) = (
+            index.to_string(),
+            known.names.first().map_or("", String::as_str),
+        );
+        let labels = [("certificate", index.as_str()), ("name", name)];
+        let until = known
+            .valid_until
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let until = i64::try_from(until.as_secs()).unwrap_or(i64::MAX);
+        ConstGauge::new(until).encode(family.encode_family(&labels)?)?;
+    }
+    let reloads = certificates.reloads();
+    let help = "Certificates whose files had changed, by whether the new pair could be used";
+    let mut family =
+        encoder.encode_descriptor("certificate_reloads", help, None, MetricType::Counter)?;
+    for (result, count) in [("good", reloads.good), ("bad", reloads.bad)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    Ok(())
 }
 
 /// One series for each relay that takes nobody, with the reason as its label.
@@ -172,7 +215,7 @@ impl Source {
         let family = encoder.encode_descriptor("streams_lost", help, None, MetricType::Counter)?;
         ConstCounter::new(self.streams.lost()).encode(family)?;
         let help = "Audio taken from relays for streams that ended";
-        let unit = prometheus_client::registry::Unit::Bytes;
+        let unit = Unit::Bytes;
         let family =
             encoder.encode_descriptor("streams_audio", help, Some(&unit), MetricType::Counter)?;
         ConstCounter::new(self.streams.bytes()).encode(family)

@@ -25,13 +25,14 @@ use pingora::protocols::http::ServerSession;
 
 use crate::config::Token;
 use crate::fleet::SharedFleet;
-use crate::front::Tally;
 use crate::stream::Streams;
 use answer::Answer;
 use control::Order;
 use guard::{Denial, Guard};
-use metrics::{Metrics, Source};
+use metrics::Metrics;
 use status::FleetStatus;
+
+pub use metrics::Source;
 
 const MAP: &str =
     "pages: /live /ready /status /metrics; changes: POST /relays/{name}/drain, /ready or /maint";
@@ -49,14 +50,10 @@ pub struct AdminPages {
 type Page = fn(&AdminPages) -> Answer;
 
 impl AdminPages {
-    /// Pages about this fleet, what the front door answered and the streams that are carried. Without a token nothing can
-    /// be changed over them.
-    pub fn new(fleet: SharedFleet, tally: Arc<Tally>, streams: Arc<Streams>) -> Self {
-        let metrics = Metrics::new(Source {
-            fleet: fleet.clone(),
-            tally,
-            streams: streams.clone(),
-        });
+    /// Pages about what `source` tells. Without a token nothing can be changed over them.
+    pub fn new(source: Source) -> Self {
+        let (fleet, streams) = (source.fleet.clone(), source.streams.clone());
+        let metrics = Metrics::new(source);
         Self {
             fleet,
             streams,

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fleet::tests::{relays, report, rules};
 use crate::fleet::{AdminState, Fleet, Polled, RelayId};
+use crate::front::Tally;
+use crate::tls::Certificates;
 
 const TOKEN: &str = "correct horse battery staple";
 const PEER: &str = "192.0.2.7:40000";
@@ -34,11 +36,12 @@ impl Story {
         fleet.apply(RelayId(1), Polled { began, outcome }, now);
         fleet.raise_pending(RelayId(1), "/live.mp3", now);
         let token = token.map(|text| Token(SecretString::from(text)));
-        let pages = AdminPages::new(
-            SharedFleet::new(fleet),
-            Arc::new(Tally::new(3)),
-            Arc::default(),
-        );
+        let pages = AdminPages::new(Source {
+            fleet: SharedFleet::new(fleet),
+            tally: Arc::new(Tally::new(3)),
+            streams: Arc::default(),
+            certificates: Arc::new(Certificates::load(Vec::new()).unwrap()),
+        });
         let pages = pages.guarded_by(token);
         Self { pages, now }
     }

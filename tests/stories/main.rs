@@ -26,6 +26,7 @@ mod proxy;
 mod proxy_players;
 mod redirect;
 mod stage;
+mod tls;
 mod unbroken;
 mod upstream;
 mod upstream_tls;

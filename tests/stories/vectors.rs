@@ -5,7 +5,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::{Balancer, Fleet, eventually, seconds};
+use crate::harness::{
+    Authority, Balancer, ConfigText, Fleet, PairFiles, TlsClient, eventually, seconds,
+};
 
 /// A request's bytes, what it is, and the status it gets.
 struct Vector(&'static str, Vec<u8>, u16);
@@ -163,9 +165,30 @@ fn address(balancer: &Balancer) -> SocketAddr {
 fn requests_that_break_http_are_refused_and_the_connection_is_closed() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
+    assert_refused(address(&balancer));
+}
+
+#[test]
+fn requests_that_break_http_are_refused_on_tls_too() {
+    let fleet = Fleet::of(1).carrying("/live.mp3");
+    let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+    files.put(
+        &authority,
+        &["radio.example"],
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+    );
+    let (config, tls) = ConfigText::of(&fleet).and_tls_bind("");
+    // What such a listener is answered is about his request, and not about https.
+    let config = config.with_relay(1, &format!("public_url = \"https://{}\"", fleet.names()[0]));
+    let _balancer = Balancer::with_config(&config.with_section(&files.section()));
+    let client = TlsClient::asking_for("radio.example", &authority);
+    assert_refused(client.tunnel_to(tls));
+}
+
+fn assert_refused(server: SocketAddr) {
     let mut wrong = Vec::new();
     for Vector(name, request, expected) in vectors() {
-        let answer = answers(address(&balancer), &request);
+        let answer = answers(server, &request);
         if status(&answer) != expected {
             wrong.push(format!("{name}: expected {expected}, got {answer:?}"));
         }

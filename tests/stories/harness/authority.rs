@@ -1,10 +1,13 @@
 //! An authority of a story's own, known to nobody else, and the certificates that it gives to relays.
 
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SignatureAlgorithm,
+};
 
 use super::folder::Folder;
 
@@ -45,6 +48,41 @@ impl Authority {
             authority: self.clone(),
             only_name: Some(ip),
         }
+    }
+}
+
+/// A pair of files that a balancer serves.
+#[derive(Debug)]
+pub struct PairFiles(Folder);
+
+impl PairFiles {
+    /// A place for a pair, with nothing in it yet.
+    pub fn nowhere_yet() -> Self {
+        Self(Folder::new("pair"))
+    }
+
+    /// Puts another certificate and key in the place of those that were there.
+    pub fn put(&self, authority: &Authority, names: &[&str], kind: &'static SignatureAlgorithm) {
+        let key = KeyPair::generate_for(kind).unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let params = CertificateParams::new(names).unwrap();
+        let certificate = params.signed_by(&key, &authority.0.issuer).unwrap();
+        self.put_text("cert.pem", &certificate.pem());
+        self.put_text("key.pem", &key.serialize_pem());
+    }
+
+    /// Puts this in the place of a file, at one moment, for its owner only.
+    pub fn put_text(&self, name: &str, text: &str) {
+        let new = self.0.write("new", text);
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(new, self.0.path().join(name)).unwrap();
+    }
+
+    /// The section that names them.
+    pub fn section(&self) -> String {
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| self.0.path().join(name));
+        let [cert, key] = [cert, key].map(|path| path.display().to_string());
+        format!("[[tls.certificate]]\ncert = \"{cert}\"\nkey = \"{key}\"")
     }
 }
 

@@ -3,10 +3,11 @@
 //! Keys at the top come before tables, as TOML wants it; addresses to listen on are added by the balancer's start.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::authority::Authority;
 use super::fleet::Fleet;
+use super::ports;
 use super::running_relay::RunningRelay;
 
 /// A configuration in the making.
@@ -70,6 +71,13 @@ impl ConfigText {
     pub fn trusting(self, authority: &Authority) -> Self {
         let file = authority.file();
         self.with_section(&format!("[upstream]\nca_file = \"{}\"", file.display()))
+    }
+
+    /// One more address to listen on, with TLS and these keys beside it; tells which.
+    pub fn and_tls_bind(self, keys: &str) -> (Self, SocketAddr) {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
+        let bind = format!("[[bind]]\naddress = \"{address}\"\ntls = true\n{keys}");
+        (self.with_section(&bind), address)
     }
 
     /// A line at the top of the file.

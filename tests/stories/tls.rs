@@ -1,0 +1,230 @@
+//! TLS: the front door terminates it, beside plain http, with certificates that change while listeners listen.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+
+use rcgen::{PKCS_ECDSA_P256_SHA256 as ECDSA, PKCS_RSA_SHA256 as RSA};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ProtocolVersion, SignatureAlgorithm};
+
+use crate::harness::{
+    Authority, Balancer, ConfigText, Fleet, PairFiles, Question, Radio, TlsClient, TuneIn,
+    eventually, go_on_unbroken, millis, nobody_waited, seconds, settled,
+};
+
+const MOUNT: &str = "/live.mp3";
+const NAME: &str = "radio.example";
+
+/// A balancer with a plain bind and one with TLS, whose certificate an authority of the story's own gave.
+struct Door {
+    balancer: Balancer,
+    tls: SocketAddr,
+    authority: Authority,
+    files: PairFiles,
+}
+
+impl Door {
+    fn with(config: ConfigText) -> Self {
+        let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+        files.put(&authority, &[NAME], &ECDSA);
+        let (config, tls) = config.and_tls_bind("");
+        let balancer = Balancer::with_config(&config.with_section(&files.section()));
+        Self {
+            balancer,
+            tls,
+            authority,
+            files,
+        }
+    }
+
+    fn client(&self) -> TlsClient {
+        TlsClient::asking_for(NAME, &self.authority)
+    }
+
+    fn radios(&self, n: usize) -> Vec<Radio> {
+        let near = self.client().tunnel_to(self.tls);
+        let tuned = (0..n).map(|_| TuneIn::to(MOUNT).at(near).unwrap());
+        tuned.collect()
+    }
+}
+
+#[test]
+fn on_https_too_a_relay_is_killed_and_nobody_hears_it() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let radios = door.radios(6);
+    settled(&radios);
+
+    let killed = Instant::now();
+    fleet.relay(1).kill();
+
+    go_on_unbroken(&radios, fleet.source(MOUNT), 3);
+    nobody_waited(&radios, killed, millis(1_500));
+    assert_eq!(door.balancer.seams("exact"), 3);
+}
+
+#[test]
+fn http_and_https_stand_side_by_side_and_each_gets_his_own() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let plain = fleet.names()[0].clone();
+    let both = format!("public_url = [\"http://{plain}\", \"https://relay1.example\"]");
+    let door = Door::with(ConfigText::of(&fleet).with_relay(1, &both));
+    let near = door.client().tunnel_to(door.tls);
+
+    let redirected = Question::get(MOUNT).ask(near).unwrap();
+    assert_eq!(redirected.status, 307);
+    assert_eq!(
+        redirected.location(),
+        format!("https://relay1.example{MOUNT}")
+    );
+    let redirected = door.balancer.tune_in(MOUNT);
+    assert!(
+        redirected.location().starts_with("http://127."),
+        "{redirected:?}"
+    );
+    let playlist = Question::get("/live.mp3.m3u").ask(near).unwrap().text();
+    assert!(
+        playlist.contains(&format!("https://{}{MOUNT}", door.tls)),
+        "{playlist}"
+    );
+
+    // Where no relay has an https address the stream is carried: a page on https cannot play anything else.
+    fleet.relay(1).kill();
+    eventually(seconds(6), "only relay 2 is left", || {
+        TuneIn::to(MOUNT)
+            .at(near)
+            .is_ok_and(|radio| radio.head().status == 200)
+    });
+}
+
+#[test]
+fn sessions_are_resumed_on_later_connections() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    for (versions, spoken) in [
+        (&[&TLS13], ProtocolVersion::TLSv1_3),
+        (&[&TLS12], ProtocolVersion::TLSv1_2),
+    ] {
+        let client = TlsClient::speaking(versions, NAME, &door.authority);
+        let hands = || client.shake_hands(door.tls, "/status").unwrap();
+        let (first, second) = (hands(), hands());
+        assert_eq!((first.version, first.resumed), (spoken, false));
+        assert_eq!((second.version, second.resumed), (spoken, true));
+    }
+}
+
+#[test]
+fn each_name_gets_its_certificate_and_each_player_the_kind_it_knows() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let authority = Authority::new();
+    let files = [(); 3].map(|()| PairFiles::nowhere_yet());
+    files[0].put(&authority, &[NAME], &RSA);
+    files[1].put(&authority, &[NAME], &ECDSA);
+    files[2].put(&authority, &["*.other.example"], &ECDSA);
+    let (config, tls) = ConfigText::proxied(&fleet).and_tls_bind("");
+    let config = files.iter().fold(config, |config, files| {
+        config.with_section(&files.section())
+    });
+    let _balancer = Balancer::with_config(&config);
+    let asking = |name| TlsClient::asking_for(name, &authority).shake_hands(tls, "/status");
+
+    let named = asking(NAME).unwrap().certificate;
+    let other = asking("x.other.example").unwrap().certificate;
+    assert_ne!(named, other);
+    assert!(
+        asking("nobody.example").is_err(),
+        "the default is not for that name"
+    );
+    let only = |kind| {
+        let client = TlsClient::knowing_only(kind, NAME, &authority);
+        client.shake_hands(tls, "/status").unwrap().certificate
+    };
+    assert_eq!(
+        only(SignatureAlgorithm::ECDSA),
+        named,
+        "the light one is preferred"
+    );
+    assert_ne!(only(SignatureAlgorithm::RSA), named);
+}
+
+#[test]
+fn certificates_change_while_listeners_come_and_listen() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let radios = door.radios(10);
+    settled(&radios);
+    let mut served = door
+        .client()
+        .shake_hands(door.tls, "/status")
+        .unwrap()
+        .certificate;
+
+    for kind in [&ECDSA, &RSA, &ECDSA] {
+        door.files.put(&door.authority, &[NAME], kind);
+        eventually(seconds(8), "the new certificate is served", || {
+            // A client of its own each time, so that nothing is resumed; none may fail.
+            let hands = door.client().shake_hands(door.tls, "/status").unwrap();
+            std::mem::replace(&mut served, hands.certificate.clone()) != hands.certificate
+        });
+    }
+
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+}
+
+#[test]
+fn a_pair_that_cannot_be_used_is_told_and_not_taken() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let before = door.client().shake_hands(door.tls, "/status").unwrap();
+
+    door.files.put_text("key.pem", "no key");
+
+    eventually(seconds(10), "the log says so", || {
+        let line = door
+            .balancer
+            .log_line_with("the certificate of before is served on");
+        line.is_some_and(|line| line.contains("key.pem: no private key in it"))
+    });
+    let after = door.client().shake_hands(door.tls, "/status").unwrap();
+    assert_eq!(after.certificate, before.certificate);
+    let metrics = door.balancer.ask_as_operator("/metrics").text();
+    assert!(
+        metrics.contains("certificate_reloads_total{result=\"bad\"} 1"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn who_never_says_hello_is_let_go_after_ten_seconds() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let half_a_hello = [0x16, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3];
+    let mut held: Vec<TcpStream> = (0..10)
+        .map(|n| {
+            let mut socket = TcpStream::connect(door.tls).unwrap();
+            socket.write_all(&half_a_hello[..n]).unwrap();
+            socket.set_read_timeout(Some(seconds(13))).unwrap();
+            socket
+        })
+        .collect();
+    let began = Instant::now();
+    for socket in &mut held {
+        // An end or a reset: whatever comes, it is over.
+        let _ = socket.read_to_end(&mut Vec::new());
+    }
+    let took = began.elapsed();
+    assert!(took > seconds(8) && took < seconds(12), "{took:?}");
+}
+
+#[test]
+fn who_speaks_http_to_the_tls_port_is_let_go_at_once() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let began = Instant::now();
+    let answer = Question::get(MOUNT).ask(door.tls);
+    assert!(
+        answer.is_err() && began.elapsed() < seconds(2),
+        "{answer:?}"
+    );
+}
