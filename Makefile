@@ -28,7 +28,7 @@ lint: tools-build
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 
-unit: tools-build
+unit: tools-build tools-unit
 	cargo test --locked --lib --bins
 	cargo test --locked --doc
 	cargo test --locked --test layers
@@ -61,10 +61,14 @@ deny:
 	cargo deny check bans licenses sources
 	@cargo deny fetch || { echo "ADVISORIES SKIPPED: the database cannot be fetched"; exit 0; }; cargo deny check advisories
 
-.PHONY: tools-build tools-stories
+.PHONY: tools-build tools-unit tools-stories
 tools-build:
 	$(call need,cmake,cmake)
 	$(call need,cc,build-essential)
+
+tools-unit:
+	$(call need,pebble,pebble)
+	$(call need,setpriv,util-linux)
 
 tools-stories:
 	$(call need,icecast2,icecast2)

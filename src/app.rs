@@ -1,6 +1,7 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
 mod binds;
+mod fds;
 mod stop;
 
 use std::net::SocketAddr;
@@ -23,15 +24,19 @@ pub use stop::Stop;
 
 use binds::{options, try_binds};
 
+use crate::acme::{self, Acme};
 use crate::admin::{AdminPages, Source};
 use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
-use crate::front::{Desk, Door, Entrance, Express, Frame, Gate, Modes, Parts, Tally};
+use crate::front::{
+    Budget, Desk, Door, Entrance, Express, Frame, Gate, Limits, Manners, Modes, Parts, Porter,
+    Tally,
+};
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
 use crate::stream::{Mover, Routes, Seats, Studio};
-use crate::tls::{self, BadPair, Certificates, Watch};
+use crate::tls::{self, BadPair, Certificates, Files, Watch};
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -73,7 +78,9 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
 
     let book = AddressBook::default();
     let balancer = background_service("fleet", backends(&config, &relays, &fleet, &book)?);
+    let acme = config.tls.acme.clone().map(Acme::new);
     let parts = Parts {
+        challenges: acme.as_ref().map(Acme::challenges),
         backends: balancer.task(),
         fleet: fleet.clone(),
         tally: tally.clone(),
@@ -97,17 +104,31 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     let streams = studio.streams.clone();
     let certificates = certificates(&config)?;
     let terms = terms(&config, &certificates)?;
-    server.add_service(front(&server.configuration, &config, parts, studio, terms));
+    let budget = Arc::new(budget(&config));
+    server.add_service(front(
+        &server.configuration,
+        &config,
+        parts,
+        studio,
+        terms,
+        budget.clone(),
+    ));
     server.add_service(background_service(
         "certificates",
         Watch(certificates.clone()),
     ));
+    let acme_status = acme.as_ref().map(Acme::status);
+    if let Some(acme) = acme {
+        server.add_service(background_service("acme", acme));
+    }
     if let Some(bind) = config.admin.bind {
         let source = Source {
             fleet,
             tally,
             streams,
             certificates: certificates.clone(),
+            budget,
+            acme: acme_status,
         };
         let pages = AdminPages::new(source).guarded_by(config.admin.token.clone());
         server.add_service(admin(bind, pages));
@@ -191,7 +212,11 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
-    let certificates = Certificates::load(config.tls.certificates.clone())?;
+    let awaited = config.tls.acme.as_ref().map(|settings| {
+        let acme::Paths { chain, key, .. } = acme::paths(settings);
+        Files { chain, key }
+    });
+    let certificates = Certificates::load(config.tls.certificates.clone(), awaited)?;
     for known in certificates.known() {
         let names = known.names.join(", ");
         let until = humantime::format_rfc3339_seconds(known.valid_until);
@@ -201,6 +226,24 @@ fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
         }
     }
     Ok(certificates.into())
+}
+
+/// How many are let in: as many as there are file descriptors for, where nothing else was said.
+fn budget(config: &Config) -> Budget {
+    let limits = &config.limits;
+    let room = fds::raise_fd_limit().connections();
+    let connections = limits.connections.unwrap_or(room);
+    if connections > room {
+        warn!(
+            "limits.connections is {connections}, but there are file descriptors for {room} only (LimitNOFILE)"
+        );
+    }
+    Budget::new(Limits {
+        connections,
+        per_address: limits.connections_per_address,
+        listeners_per_address: limits.listeners_per_address,
+        exempt: limits.exempt.clone(),
+    })
 }
 
 /// What is spoken at the binds with TLS; `None` where there are none.
@@ -259,25 +302,26 @@ fn front(
     parts: Parts,
     studio: Studio,
     terms: Option<Arc<ServerConfig>>,
+    budget: Arc<Budget>,
 ) -> Service<Gate> {
     let desk = Arc::new(Desk::new(parts));
     let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
-    let status = config.redirect.status;
-    let express = Express::new(desk.clone(), status, trusted.clone());
+    let manners = Manners::new(config);
+    let express = Express::new(desk.clone(), &manners, trusted.clone());
     let door = Door::new(Frame {
         desk: desk.clone(),
-        redirect_status: status,
-        trusted_proxies: trusted,
+        manners,
+        trusted_proxies: trusted.clone(),
         studio,
         slow_listener_timeout: config.stream.slow_listener_timeout,
     });
-    let entrance = Entrance::new(&config.binds, terms);
-    let gate = Gate::new(
-        entrance,
-        desk,
-        express,
-        pingora_proxy::http_proxy(conf, door),
-    );
+    let porter = Porter::at(Entrance {
+        binds: config.binds.clone(),
+        terms,
+        budget,
+        trusted_proxies: trusted,
+    });
+    let gate = Gate::new(porter, desk, express, pingora_proxy::http_proxy(conf, door));
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match &bind.address {

@@ -19,18 +19,20 @@
 //!
 //! 1. [`fleet`]: all relays we know, how they are, what we sent them. Pure.
 //! 2. [`tls`]: certificates from files, chosen by name, exchanged while we serve.
-//! 3. [`config`]: what the operator says, valid as a whole.
-//! 4. [`discovery`]: where the relays are, as Pingora's backends.
-//! 5. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
-//! 6. [`poll`]: asks relays for their status pages, as Pingora's health check.
-//! 7. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
-//! 8. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
-//! 9. [`admin`]: what operators and their machines ask and tell.
-//! 10. [`app`]: puts the parts together; the only one that knows every part.
-//! 11. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
-//! 12. [`cli`] and [`logging`]: the outside of the program.
-//! 13. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 3. [`acme`]: orders certificates and keeps them fresh, into files that [`tls`] reads.
+//! 4. [`config`]: what the operator says, valid as a whole.
+//! 5. [`discovery`]: where the relays are, as Pingora's backends.
+//! 6. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
+//! 7. [`poll`]: asks relays for their status pages, as Pingora's health check.
+//! 8. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
+//! 9. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
+//! 10. [`admin`]: what operators and their machines ask and tell.
+//! 11. [`app`]: puts the parts together; the only one that knows every part.
+//! 12. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
+//! 13. [`cli`] and [`logging`]: the outside of the program.
+//! 14. [`control`]: the commands that ask and tell a running balancer, from outside.
 
+pub mod acme;
 pub mod admin;
 pub mod app;
 pub mod cli;

@@ -6,6 +6,8 @@ pub mod ask;
 pub mod head;
 #[path = "../../src/front/playlist.rs"]
 mod playlist;
+#[path = "../../src/front/proxy_protocol.rs"]
+pub mod proxy_protocol;
 #[path = "../../src/front/scheme.rs"]
 pub mod scheme;
 

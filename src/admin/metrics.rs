@@ -14,8 +14,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use std::sync::Arc;
 
+use crate::acme::SharedStatus;
 use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
-use crate::front::Tally;
+use crate::front::{Budget, Tally};
 use crate::select::relay_barrier;
 use crate::stream::Streams;
 use crate::tls::Certificates;
@@ -31,6 +32,10 @@ pub struct Source {
     pub streams: Arc<Streams>,
     /// Who we are on TLS.
     pub certificates: Arc<Certificates>,
+    /// Who is let in.
+    pub budget: Arc<Budget>,
+    /// What comes of ordering certificates, where they are ordered.
+    pub acme: Option<SharedStatus>,
 }
 
 /// The metrics of this process.
@@ -114,7 +119,12 @@ impl Collector for Source {
         drop(fleet);
         self.encode_tally(&relays, &mut encoder)?;
         self.encode_streams(&relays, &mut encoder)?;
-        encode_certificates(&self.certificates, &mut encoder)
+        encode_certificates(&self.certificates, &mut encoder)?;
+        encode_budget(&self.budget, &mut encoder)?;
+        match &self.acme {
+            Some(acme) => encode_acme(acme, &mut encoder),
+            None => Ok(()),
+        }
     }
 }
 
@@ -153,6 +163,32 @@ fn encode_certificates(
         encoder.encode_descriptor("certificate_reloads", help, None, MetricType::Counter)?;
     for (result, count) in [("good", reloads.good), ("bad", reloads.bad)] {
         ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_acme(acme: &SharedStatus, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let status = acme.read();
+    let help = "Orders of certificates, by what came of them";
+    let mut family = encoder.encode_descriptor("acme_orders", help, None, MetricType::Counter)?;
+    for (result, count) in [
+        ("issued", status.issued_total),
+        ("failed", status.failed_total),
+    ] {
+        ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
+    }
+    Ok(())
+}
+
+fn encode_budget(budget: &Budget, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "Connections at the public binds";
+    let family = encoder.encode_descriptor("connections", help, None, MetricType::Gauge)?;
+    let connections = i64::try_from(budget.connections()).unwrap_or(i64::MAX);
+    ConstGauge::new(connections).encode(family)?;
+    let help = "Connections and streams that were refused, by what there were too many of";
+    let mut family = encoder.encode_descriptor("limited", help, None, MetricType::Counter)?;
+    for (over, count) in budget.refused() {
+        ConstCounter::new(count).encode(family.encode_family(&[("over", over)])?)?;
     }
     Ok(())
 }

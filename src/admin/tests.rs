@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::fleet::tests::{relays, report, rules};
 use crate::fleet::{AdminState, Fleet, Polled, RelayId};
-use crate::front::Tally;
+use crate::front::{Budget, Limits, Tally};
 use crate::tls::Certificates;
 
 const TOKEN: &str = "correct horse battery staple";
@@ -40,7 +40,14 @@ impl Story {
             fleet: SharedFleet::new(fleet),
             tally: Arc::new(Tally::new(3)),
             streams: Arc::default(),
-            certificates: Arc::new(Certificates::load(Vec::new()).unwrap()),
+            certificates: Arc::new(Certificates::load(Vec::new(), None).unwrap()),
+            budget: Arc::new(Budget::new(Limits {
+                connections: 10,
+                per_address: 10,
+                listeners_per_address: 10,
+                exempt: Vec::new(),
+            })),
+            acme: None,
         });
         let pages = pages.guarded_by(token);
         Self { pages, now }

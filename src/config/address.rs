@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use super::Address;
 use super::error::Fault;
 use super::value::Given;
+use super::{Address, HttpsHost};
 use crate::fleet::{Origin, Scheme, is_server_address};
 
 const URL: &str = "a URL such as \"http://relay1.example.com:8000\"";
@@ -88,6 +88,18 @@ pub(super) fn of_server(origin: Origin, given: &Given<'_>) -> Result<Origin, Fau
             "the address of a server (not link-local, multicast, broadcast or unspecified)",
         )),
     }
+}
+
+/// Reads a host whose browsers belong on https, with a port where it is not 443.
+pub(super) fn https_host(given: &Given<'_>) -> Result<HttpsHost, Fault> {
+    let expected = "a host such as \"radio.example.com\" or \"radio.example.com:8443\"";
+    let text = given.text().ok_or_else(|| given.instead_of(expected))?;
+    let origin = origin(&Given::Text(&format!("https://{text}")));
+    let origin = origin.map_err(|_| given.instead_of(expected))?;
+    Ok(HttpsHost {
+        name: origin.host.clone(),
+        authority: origin.authority(),
+    })
 }
 
 const BIND: &str =

@@ -2,17 +2,94 @@
 //!
 //! In: a section of the file under its variables. Out: pairs of files of which it is known that they can be used.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::Tls;
 use super::error::{Fault, Spot};
 use super::section::{Read, Section};
-use super::value;
+use super::value::{self, Given};
+use crate::acme;
 use crate::tls::{Files, Pair};
+
+/// Longer than two years is of no use to anybody.
+const HSTS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(2 * 366 * 24 * 3600);
 
 /// Reads `[tls]`.
 pub(super) fn tls(section: &mut Section<'_, '_>) -> Tls {
     let pairs = section.tables("certificate", certificate);
+    let acme = section.section("acme", acme);
+    let hsts = section.scalar("hsts", |given| value::duration(given, HSTS));
     Tls {
+        hsts: hsts.or(Duration::ZERO),
+        acme,
         certificates: pairs.into_iter().flatten().flatten().collect(),
+    }
+}
+
+/// Where a service keeps what it must not forget (FHS).
+const STATE_DIR: &str = "/var/lib/icecast-balancer";
+
+/// The most names that Let's Encrypt puts into a certificate.
+const DOMAIN_LIMIT: usize = 100;
+
+/// Reads `[tls.acme]`; without domains there is none.
+fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
+    let domains = section.list("domains", domain);
+    let email = section.scalar("email", value::text);
+    let directory = section.scalar("directory", directory);
+    let state_dir = section.scalar("state_dir", value::text);
+    let ca_file = section.scalar("ca_file", value::text);
+    let (domains, spot) = domains
+        .with_spot()
+        .filter(|(domains, _)| !domains.is_empty())?;
+    if domains.len() > DOMAIN_LIMIT {
+        let fault = Fault::expected(
+            format!("at most {DOMAIN_LIMIT} domains"),
+            domains.len().to_string(),
+        );
+        section.reader.refuse(spot, fault);
+    }
+    let state_dir = given(state_dir).map_or(STATE_DIR.to_owned(), |(path, _)| path);
+    let ca_file = given(ca_file).map(|(path, _)| section.reader.beside_file(&path));
+    Some(acme::Settings {
+        domains: domains.into_iter().map(|(domain, _)| domain).collect(),
+        email: given(email).map(|(email, _)| email),
+        directory: directory.or(acme::LETS_ENCRYPT.to_owned()),
+        state_dir: section.reader.beside_file(&state_dir),
+        ca_file,
+    })
+}
+
+/// Reads a name that an authority can visit. Wildcards need DNS, which is not ours.
+fn domain(given: &Given<'_>) -> Result<String, Fault> {
+    let expected = "a domain such as \"radio.example.com\" (no wildcard, no port, ASCII)";
+    let text = given.text().unwrap_or_default();
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_domain = text.len() <= 253 && text.split('.').all(is_label);
+    match is_domain {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(given.instead_of(expected)),
+    }
+}
+
+/// Reads an ACME server's directory.
+///
+/// SECURITY: whoever could change its answers on the way could have the account.
+fn directory(given: &Given<'_>) -> Result<String, Fault> {
+    let text = given.text().unwrap_or_default();
+    let url = url::Url::parse(text)
+        .ok()
+        .filter(|url| url.scheme() == "https" && url.has_host());
+    match url {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(given.instead_of("an https URL such as the one of Let's Encrypt")),
     }
 }
 

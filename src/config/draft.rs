@@ -13,8 +13,9 @@ use super::relay::{self, Entry};
 use super::section::{Read, Section};
 use super::value;
 use super::{
-    Address, Admin, Bind, Config, Discovery, ListenerRule, Log, Mode, Mount, Poll, Redirect,
-    Select, Stream, Tls, Token, Upstream, address, authorities, carried, certificates, settings,
+    Address, Admin, Bind, Config, Discovery, Limits, ListenerRule, Log, Mode, Mount, Poll,
+    Redirect, Select, Stream, Tls, Token, Upstream, address, authorities, carried, certificates,
+    settings,
 };
 use crate::fleet::Origin;
 
@@ -33,6 +34,7 @@ pub(super) struct Draft {
     trusted_proxies: Vec<IpNet>,
     pub(super) binds: Vec<Option<(Bind, Spot)>>,
     pub(super) tls: Tls,
+    limits: Limits,
     pub(super) admin: AdminDraft,
     poll: Poll,
     select: Select,
@@ -61,6 +63,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         threads: root.scalar("threads", settings::threads).value(),
         public_url: root.scalar("public_url", address::origin).value(),
         trusted_proxies: trusted_proxies(root),
+        limits: root.section("limits", settings::limits),
         admin: root.section("admin", admin),
         poll: root.section("poll", settings::poll),
         select: root.section("select", settings::select),
@@ -212,6 +215,7 @@ impl Draft {
                 .map(|(bind, _)| bind)
                 .collect(),
             tls: self.tls,
+            limits: self.limits,
             admin: Admin {
                 bind: self.admin.bind,
                 token: self.admin.token,

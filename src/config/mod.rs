@@ -35,6 +35,7 @@ use ipnet::IpNet;
 use regex::bytes::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::acme;
 use crate::fleet::{Origin, Relay};
 use crate::tls::Files;
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub binds: Vec<Bind>,
     /// Who we are to listeners on TLS.
     pub tls: Tls,
+    /// How many are let in.
+    pub limits: Limits,
     /// The operator's address.
     pub admin: Admin,
     /// How relays are polled.
@@ -131,11 +134,35 @@ impl Bind {
     }
 }
 
+/// How many are let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections in total; `None` follows the limit of file descriptors.
+    pub connections: Option<usize>,
+    /// Connections of one address, or of one IPv6 network of 64 bits.
+    pub connections_per_address: usize,
+    /// Carried streams of one address.
+    pub listeners_per_address: usize,
+    /// Whose connections count in the total only.
+    pub exempt: Vec<IpNet>,
+}
+
 /// TLS towards listeners.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The certificates and their keys, the default first.
     pub certificates: Vec<Files>,
+    /// How one is ordered and renewed.
+    pub acme: Option<acme::Settings>,
+    /// How long browsers shall come to us by https only (`Strict-Transport-Security`); zero says nothing of it.
+    pub hsts: Duration,
+}
+
+impl Tls {
+    /// Whether nothing says where a certificate comes from.
+    pub fn is_without_certificate(&self) -> bool {
+        self.certificates.is_empty() && self.acme.is_none()
+    }
 }
 
 /// The operator's address.
@@ -196,12 +223,23 @@ pub enum Policy {
 }
 
 /// How a redirect looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
     /// 302, 303 or 307.
     pub status: u16,
     /// What becomes of a listener on https when no relay with an https address can take him.
     pub without_https: WithoutHttps,
+    /// The hosts whose browsers are sent from http to https.
+    pub https_hosts: Vec<HttpsHost>,
+}
+
+/// A host whose browsers belong on https.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsHost {
+    /// The name that they ask for.
+    pub name: String,
+    /// Where they are sent: the name, and a port where it is not 443.
+    pub authority: String,
 }
 
 /// What becomes of a listener on https when only relays without an https address can take him.

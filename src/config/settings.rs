@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::error::{Fault, Spot};
 use super::section::{Read, Section};
 use super::value::{self, Given, shown};
-use super::{Discovery, Log, Mode, Policy, Poll, Redirect, Select, WithoutHttps};
+use super::{Discovery, Limits, Log, Mode, Policy, Poll, Redirect, Select, WithoutHttps, address};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -20,6 +20,10 @@ const fn millis(millis: u64) -> Duration {
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
+
+/// A university or a mobile operator behind one address; far more is an attack.
+const DEFAULT_CONNECTIONS_PER_ADDRESS: usize = 1000;
+const DEFAULT_LISTENERS_PER_ADDRESS: usize = 500;
 
 const HOUR: Duration = seconds(3600);
 
@@ -116,6 +120,28 @@ fn refuse_duration(section: &mut Section<'_, '_>, at: &Spot, expected: String, f
         .refuse(at.clone(), Fault::expected(expected, found));
 }
 
+/// Reads `[limits]`.
+pub(super) fn limits(section: &mut Section<'_, '_>) -> Limits {
+    let mut count = |name| {
+        let read = section.scalar(name, |given| value::count(given, 1..=10_000_000));
+        read.value().map(|count| count as usize)
+    };
+    let [connections, of_one, listeners] = [
+        "connections",
+        "connections_per_address",
+        "listeners_per_address",
+    ]
+    .map(&mut count);
+    let exempt = section.list("exempt", address::network).value();
+    let networks = exempt.map(|list| list.into_iter().map(|(network, _)| network).collect());
+    Limits {
+        connections,
+        connections_per_address: of_one.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS),
+        listeners_per_address: listeners.unwrap_or(DEFAULT_LISTENERS_PER_ADDRESS),
+        exempt: networks.unwrap_or_else(private_networks),
+    }
+}
+
 /// Reads `[select]`.
 pub(super) fn select(section: &mut Section<'_, '_>) -> Select {
     let policies = [
@@ -144,7 +170,10 @@ pub(super) fn redirect(section: &mut Section<'_, '_>) -> Redirect {
         ("refuse", WithoutHttps::Refuse),
     ];
     let without_https = section.scalar("without_https", |given| value::word(given, &ways));
+    let hosts = section.list("https_hosts", address::https_host).value();
+    let hosts = hosts.unwrap_or_default().into_iter();
     Redirect {
+        https_hosts: hosts.map(|(host, _)| host).collect(),
         status: status.or(DEFAULT_STATUS),
         without_https: without_https.or(WithoutHttps::Proxy),
     }

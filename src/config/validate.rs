@@ -15,6 +15,7 @@ use crate::fleet::Origin;
 pub(super) fn judge(draft: &Draft, problems: &mut Vec<Problem>) {
     binds(draft, problems);
     binds_without_certificate(draft, problems);
+    acme_without_plain_bind(draft, problems);
     admin(draft, problems);
     relays_twice(draft, problems);
     for entry in draft.relays.iter().flatten() {
@@ -41,14 +42,24 @@ fn binds(draft: &Draft, problems: &mut Vec<Problem>) {
 
 fn binds_without_certificate(draft: &Draft, problems: &mut Vec<Problem>) {
     let on_tls = draft.binds.iter().flatten().find(|(bind, _)| bind.tls);
-    if let (Some((bind, spot)), true) = (on_tls, draft.tls.certificates.is_empty()) {
-        let expected =
-            "a certificate for a bind with tls = true ([[tls.certificate]] with cert and key)";
+    if let (Some((bind, spot)), true) = (on_tls, draft.tls.is_without_certificate()) {
+        let expected = "a certificate for a bind with tls = true ([[tls.certificate]] with cert and key, or [tls.acme])";
         let fault = Fault::expected(
             expected,
             format!("none beside {}", quoted(&bind.address.to_string())),
         );
         problems.push(spot.clone().with(fault));
+    }
+}
+
+/// RFC 8555 8.3: an authority visits by plain http.
+fn acme_without_plain_bind(draft: &Draft, problems: &mut Vec<Problem>) {
+    let mut binds = draft.binds.iter().flatten();
+    let are_all_tls = binds.all(|(bind, _)| bind.tls);
+    let first = draft.binds.iter().flatten().next();
+    if let (Some((_, spot)), true, true) = (first, draft.tls.acme.is_some(), are_all_tls) {
+        let expected = "a [[bind]] without tls beside it, which the authority of [tls.acme] reaches at port 80";
+        problems.push(spot.clone().with(Fault::expected(expected, "none")));
     }
 }
 

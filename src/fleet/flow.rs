@@ -80,3 +80,23 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn who_never_came_takes_nobodys_arrival_with_him() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut flow = Flow::default();
+        flow.send(at(0));
+        flow.arrive(at(0), at(500));
+        flow.send(at(510));
+        flow.depart(at(510), false, at(520));
+        assert_eq!((flow.pending(), flow.departed()), (1, 0));
+        flow.depart(at(500), true, at(900));
+        assert_eq!((flow.pending(), flow.departed(), flow.taken(0)), (0, 0, 0));
+    }
+}

@@ -25,14 +25,102 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const REQUEST_FIELDS: &str = "Accept, Icy-MetaData, Origin, Range, X-Requested-With";
 const RESPONSE_FIELDS: &str = "icy-br, icy-description, icy-genre, icy-metaint, icy-name, icy-url";
 
-/// Sends a redirect to `url`. The express lane sends the same from prepared bytes.
-///
-/// # Errors
-/// The listener hung up, or `url` is no header value.
-pub async fn send_redirect(session: &mut Session, status: u16, url: &str) -> Result<()> {
-    let mut head = head(status, Some(REDIRECT_TYPE), REDIRECT_BODY.len())?;
-    head.insert_header("Location", url)?;
-    send(session, head, REDIRECT_BODY.to_owned()).await
+/// The answer to one request.
+pub struct Reply<'s> {
+    /// Whom it goes to.
+    pub session: &'s mut Session,
+    /// `Strict-Transport-Security`, where it goes over https.
+    pub hsts: Option<&'s str>,
+}
+
+impl Reply<'_> {
+    /// A redirect to `url`. The express lane sends the same from prepared bytes.
+    ///
+    /// # Errors
+    /// The listener hung up, or `url` is no header value.
+    pub async fn redirect(self, status: u16, url: &str) -> Result<()> {
+        let mut head = head(status, Some(REDIRECT_TYPE), REDIRECT_BODY.len())?;
+        head.insert_header("Location", url)?;
+        self.send(head, REDIRECT_BODY.to_owned()).await
+    }
+
+    /// A page; to HEAD without its body.
+    ///
+    /// # Errors
+    /// The listener hung up.
+    pub async fn page(self, page: Page) -> Result<()> {
+        let mut head = page_head(page.status, page.content_type, page.body.len())?;
+        if page.status == 503 {
+            head.insert_header("Retry-After", "5")?;
+        }
+        self.send(head, page.body).await
+    }
+
+    /// A refusal: a line of text, or JSON to who accepts it.
+    ///
+    /// # Errors
+    /// The listener hung up.
+    pub async fn refusal(self, refusal: Refusal) -> Result<()> {
+        let (content_type, body) = if accepts_json(&self.session.req_header().headers) {
+            ("application/json", json_error(refusal))
+        } else {
+            ("text/plain; charset=utf-8", format!("{}\n", refusal.text()))
+        };
+        let mut head = page_head(refusal.status(), content_type, body.len())?;
+        if let Some(seconds) = refusal.retry_after_seconds() {
+            head.insert_header("Retry-After", seconds)?;
+        }
+        if refusal == Refusal::Unauthorized {
+            // ICECAST: its own words, so that players find the password that they know for it.
+            head.insert_header("WWW-Authenticate", "Basic realm=\"Icecast2 Server\"")?;
+        }
+        self.send(head, body).await
+    }
+
+    /// The answer to HEAD of a mount: what a GET would bring, as far as it is known.
+    ///
+    /// # Errors
+    /// The listener hung up.
+    pub async fn stream_head(self, content_type: Option<&str>) -> Result<()> {
+        let mut head = head(200, None, 0)?;
+        head.remove_header("Content-Length");
+        let known = content_type.and_then(|text| HeaderValue::from_str(text).ok());
+        let unknown = || HeaderValue::from_static("application/octet-stream");
+        head.insert_header("Content-Type", known.unwrap_or_else(unknown))?;
+        head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)?;
+        self.send(head, String::new()).await
+    }
+
+    /// What a browser asks before it may ask for a mount.
+    ///
+    /// # Errors
+    /// The listener hung up.
+    pub async fn preflight(self) -> Result<()> {
+        let mut head = head(204, None, 0)?;
+        head.remove_header("Content-Length");
+        for (name, value) in [
+            ("Allow", METHODS),
+            ("Access-Control-Allow-Methods", METHODS),
+            ("Access-Control-Allow-Headers", REQUEST_FIELDS),
+            ("Access-Control-Max-Age", "86400"),
+        ] {
+            head.insert_header(name, value)?;
+        }
+        self.send(head, String::new()).await
+    }
+
+    async fn send(self, mut head: ResponseHeader, body: String) -> Result<()> {
+        if let Some(hsts) = self.hsts {
+            head.insert_header("Strict-Transport-Security", hsts)?;
+        }
+        let bodiless = self.session.req_header().method == Method::HEAD || body.is_empty();
+        let (session, head) = (self.session, Box::new(head));
+        session.write_response_header(head, bodiless).await?;
+        if bodiless {
+            return Ok(());
+        }
+        session.write_response_body(Some(body.into()), true).await
+    }
 }
 
 /// A page: its status, type and text.
@@ -44,53 +132,6 @@ pub struct Page {
     pub content_type: &'static str,
     /// The text.
     pub body: String,
-}
-
-/// Sends a page; to HEAD without its body.
-///
-/// # Errors
-/// The listener hung up.
-pub async fn send_page(session: &mut Session, page: Page) -> Result<()> {
-    let mut head = head(page.status, Some(page.content_type), page.body.len())?;
-    if page.status == 503 {
-        head.insert_header("Retry-After", "5")?;
-    }
-    send(session, head, page.body).await
-}
-
-/// Sends a refusal: a line of text, or JSON to who accepts it.
-///
-/// # Errors
-/// The listener hung up.
-pub async fn send_refusal(session: &mut Session, refusal: Refusal) -> Result<()> {
-    let (content_type, body) = if accepts_json(&session.req_header().headers) {
-        ("application/json", json_error(refusal))
-    } else {
-        ("text/plain; charset=utf-8", format!("{}\n", refusal.text()))
-    };
-    let mut head = head(refusal.status(), Some(content_type), body.len())?;
-    if let Some(seconds) = refusal.retry_after_seconds() {
-        head.insert_header("Retry-After", seconds)?;
-    }
-    if refusal == Refusal::Unauthorized {
-        // ICECAST: its own words, so that players find the password that they know for it.
-        head.insert_header("WWW-Authenticate", "Basic realm=\"Icecast2 Server\"")?;
-    }
-    send(session, head, body).await
-}
-
-/// Answers HEAD of a mount: what a GET would bring, as far as it is known.
-///
-/// # Errors
-/// The listener hung up.
-pub async fn send_stream_head(session: &mut Session, content_type: Option<&str>) -> Result<()> {
-    let mut head = head(200, None, 0)?;
-    head.remove_header("Content-Length");
-    let known = content_type.and_then(|text| HeaderValue::from_str(text).ok());
-    let unknown = || HeaderValue::from_static("application/octet-stream");
-    head.insert_header("Content-Type", known.unwrap_or_else(unknown))?;
-    head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)?;
-    session.write_response_header(Box::new(head), true).await
 }
 
 /// Makes a relay's answer ours: how its body is framed, what is to be stored, who may read it.
@@ -110,24 +151,6 @@ pub fn finish_stream_head(head: &mut ResponseHeader, in_chunks: bool) -> Result<
     head.insert_header("Cache-Control", "no-cache, no-store")?;
     head.insert_header("Access-Control-Allow-Origin", "*")?;
     head.insert_header("Access-Control-Expose-Headers", RESPONSE_FIELDS)
-}
-
-/// Answers what a browser asks before it may ask for a mount.
-///
-/// # Errors
-/// The listener hung up.
-pub async fn send_preflight(session: &mut Session) -> Result<()> {
-    let mut head = head(204, None, 0)?;
-    head.remove_header("Content-Length");
-    for (name, value) in [
-        ("Allow", METHODS),
-        ("Access-Control-Allow-Methods", METHODS),
-        ("Access-Control-Allow-Headers", REQUEST_FIELDS),
-        ("Access-Control-Max-Age", "86400"),
-    ] {
-        head.insert_header(name, value)?;
-    }
-    session.write_response_header(Box::new(head), true).await
 }
 
 /// A refusal as bytes, for a request that never became a session; closes the connection.
@@ -162,15 +185,16 @@ fn head(status: u16, content_type: Option<&str>, body_bytes: usize) -> Result<Re
     Ok(head)
 }
 
-async fn send(session: &mut Session, head: ResponseHeader, body: String) -> Result<()> {
-    let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
-    session
-        .write_response_header(Box::new(head), bodiless)
-        .await?;
-    if bodiless {
-        return Ok(());
-    }
-    session.write_response_body(Some(body.into()), true).await
+/// SECURITY: what a page has on top: nobody takes it for a script, frames it, or lets it load anything.
+fn page_head(status: u16, content_type: &str, body_bytes: usize) -> Result<ResponseHeader> {
+    let mut head = head(status, Some(content_type), body_bytes)?;
+    head.insert_header("X-Content-Type-Options", "nosniff")?;
+    head.insert_header(
+        "Content-Security-Policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    )?;
+    head.insert_header("Referrer-Policy", "no-referrer")?;
+    Ok(head)
 }
 
 fn accepts_json(fields: &HeaderMap) -> bool {

@@ -8,6 +8,9 @@ use percent_encoding::percent_decode_str;
 use super::playlist::Playlist;
 use super::refuse::Refusal;
 
+/// RFC 8555 8.3.
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
+
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask<'a> {
@@ -15,6 +18,8 @@ pub enum Ask<'a> {
     Status,
     /// What a browser asks before it may ask.
     Preflight,
+    /// What an authority asks before it gives us a certificate: the answer to this token.
+    Challenge(&'a str),
     /// The mount with this public path, or a playlist of one when no mount has that name.
     Mount {
         /// The path, percent-decoded once.
@@ -35,6 +40,9 @@ impl<'a> Ask<'a> {
         }
         if path == "/status" {
             return Ok(Self::Status);
+        }
+        if let Some(token) = path.strip_prefix(CHALLENGES) {
+            return Ok(Self::Challenge(token));
         }
         let path = decoded(path)?;
         // SECURITY: these begin another host's address in a browser or an old client (`//evil`, `/\evil`, `/@evil`).

@@ -13,6 +13,7 @@ use super::public_status;
 use super::refuse::Refusal;
 use super::signpost::Signpost;
 use super::tally::Tally;
+use crate::acme::Challenges;
 use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
 use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location};
@@ -34,6 +35,8 @@ pub struct Parts {
     pub public_url: Option<Origin>,
     /// Who is redirected and for whom the stream is carried.
     pub modes: Modes,
+    /// What authorities may ask, where certificates are ordered.
+    pub challenges: Option<Challenges>,
 }
 
 /// Decides.
@@ -45,6 +48,7 @@ pub struct Desk {
     signposts: Vec<Signpost>,
     public_url: Option<String>,
     modes: Modes,
+    challenges: Option<Challenges>,
 }
 
 /// A request, as far as it matters for the decision.
@@ -95,6 +99,7 @@ impl Desk {
             tally: parts.tally,
             public_url: parts.public_url.as_ref().map(Origin::to_string),
             modes: parts.modes,
+            challenges: parts.challenges,
         }
     }
 
@@ -110,6 +115,7 @@ impl Desk {
     pub async fn decide(&self, wish: Wish<'_>) -> Result<Decision, Refusal> {
         let (path, query) = match &wish.ask {
             Ask::Preflight => return Ok(Decision::Preflight),
+            Ask::Challenge(token) => return self.answer_challenge(token),
             Ask::Status => return Ok(Decision::Page(public_status::render(&self.fleet.lock()))),
             Ask::Mount { path, query } => (path, *query),
         };
@@ -130,6 +136,17 @@ impl Desk {
             let refuse = || Err(self.complain(none.into(), tune_in));
             self.playlist(tune_in, wish.local).unwrap_or_else(refuse)
         })
+    }
+
+    fn answer_challenge(&self, token: &str) -> Result<Decision, Refusal> {
+        let answer = self.challenges.as_ref().and_then(|open| open.answer(token));
+        let body = answer.ok_or(Refusal::NotFound)?;
+        let content_type = "application/octet-stream";
+        Ok(Decision::Page(Page {
+            status: 200,
+            content_type,
+            body,
+        }))
     }
 
     /// How a listener with this player gets the mount.

@@ -20,11 +20,12 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::answer;
+use super::answer::{self, Reply};
 use super::ask::Ask;
 use super::carriage::{Carriage, End};
 use super::desk::{Decision, Desk, Wish};
 use super::listener::Listener;
+use super::manners::Manners;
 use super::quest::Quest;
 use super::refuse::Refusal;
 use super::scheme::{own_scheme, scheme_of};
@@ -37,8 +38,8 @@ use crate::stream::{Studio, Tuner};
 pub struct Frame {
     /// Whom it asks.
     pub desk: Arc<Desk>,
-    /// The status of redirects.
-    pub redirect_status: u16,
+    /// How its answers look.
+    pub manners: Manners,
     /// From whom forwarded fields are believed.
     pub trusted_proxies: Arc<[IpNet]>,
     /// What carried streams are made with.
@@ -93,13 +94,16 @@ impl Door {
     ) -> Result<Option<Listener>> {
         match decision {
             Ok(Decision::Redirect(url)) => {
-                answer::send_redirect(session, self.0.redirect_status, &url).await
+                let status = self.0.manners.redirect_status;
+                self.reply(session).redirect(status, &url).await
             }
-            Ok(Decision::Page(page)) => answer::send_page(session, page).await,
+            Ok(Decision::Page(page)) => self.reply(session).page(page).await,
             Ok(Decision::StreamHead(content_type)) => {
-                answer::send_stream_head(session, content_type.as_deref()).await
+                self.reply(session)
+                    .stream_head(content_type.as_deref())
+                    .await
             }
-            Ok(Decision::Preflight) => answer::send_preflight(session).await,
+            Ok(Decision::Preflight) => self.reply(session).preflight().await,
             Ok(Decision::Carry(mount)) => {
                 let scheme = self.scheme(session);
                 match Listener::of(session, mount, scheme, &self.0.trusted_proxies) {
@@ -115,7 +119,16 @@ impl Door {
     async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<()> {
         self.0.desk.refused(refusal);
         debug!("{}: {}", session.req_header().uri.path(), refusal.text());
-        answer::send_refusal(session, refusal).await
+        self.reply(session).refusal(refusal).await
+    }
+
+    fn reply<'s>(&'s self, session: &'s mut Session) -> Reply<'s> {
+        let is_https = self.scheme(session) == Scheme::Https;
+        let hsts = self.0.manners.hsts.as_deref();
+        Reply {
+            hsts: hsts.filter(|_| is_https),
+            session,
+        }
     }
 }
 

@@ -1,54 +1,122 @@
-//! The entrance: what becomes of a connection before its first request. Where its bind says so it begins with TLS.
+//! The entrance: what becomes of a connection before its first request. It is counted, and where its bind says so it begins
+//! with what a proxy in front has to say, and with TLS.
 //!
-//! In: accepted connections. Out: those that speak HTTP from here on.
+//! In: accepted connections. Out: those that are let in, and speak HTTP from here on.
 //!
 //! PINGORA: (0.9.1) its own listeners give a handshake 60 s, and make the TLS configuration themselves, without tickets; its
-//! acceptor takes any, so the handshake is made here.
+//! acceptor takes any, so the handshake is made here. Its digest of a socket keeps the peer's address once it is set: that is
+//! how the rest of the house hears of the one behind a proxy.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use log::debug;
 use pingora::listeners::tls::Acceptor;
-use pingora::protocols::Stream;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::protocols::{SocketDigest, Stream};
 use pingora::time::timeout;
 use rustls::ServerConfig;
 
+use super::budget::{Budget, Over, Pass};
+use super::crowd::Crowd;
+use super::proxy_protocol;
 use crate::config::{Address, Bind};
 
 /// From a connection until its first request may begin.
 const ENTRY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What is spoken at the binds.
+/// What the entrance is made of.
 pub struct Entrance {
-    binds: Vec<Bind>,
-    acceptor: Option<Acceptor>,
+    /// What is spoken where.
+    pub binds: Vec<Bind>,
+    /// Spoken at the binds with TLS.
+    pub terms: Option<Arc<ServerConfig>>,
+    /// How many are let in.
+    pub budget: Arc<Budget>,
+    /// Whose word on who connects is believed.
+    pub trusted_proxies: Arc<[IpNet]>,
 }
 
-impl Entrance {
-    /// An entrance for these binds; `tls` is spoken at those that want it.
-    pub fn new(binds: &[Bind], tls: Option<Arc<ServerConfig>>) -> Self {
+/// Lets connections in.
+pub struct Porter {
+    entrance: Entrance,
+    acceptor: Option<Acceptor>,
+    crowd: Crowd,
+}
+
+impl Porter {
+    /// A porter at this entrance.
+    pub fn at(entrance: Entrance) -> Self {
+        let acceptor = entrance.terms.clone().map(Acceptor::from_server_config);
         Self {
-            binds: binds.to_vec(),
-            acceptor: tls.map(Acceptor::from_server_config),
+            entrance,
+            acceptor,
+            crowd: Crowd::default(),
         }
     }
 
-    /// Lets a connection in; `None` when it is of no use.
-    pub async fn receive(&self, stream: Stream) -> Option<Stream> {
+    /// Lets a connection in, with the pass that counts it; `None` when it is of no use.
+    pub async fn receive(&self, stream: Stream) -> Option<(Stream, Pass)> {
         let bind = self.bind_of(&stream)?;
-        if !bind.tls {
-            return Some(stream);
+        // Who is behind a proxy is not known yet.
+        let digest = stream.get_socket_digest().filter(|_| !bind.proxy_protocol);
+        let address = digest.and_then(|digest| ip(&digest));
+        let pass = self.let_in(self.entrance.budget.admit(address))?;
+        if !bind.tls && !bind.proxy_protocol {
+            return Some((stream, pass));
         }
-        let secured = timeout(ENTRY_DEADLINE, self.secure(stream)).await;
-        match secured {
-            Ok(secured) => secured,
-            Err(_) => {
-                debug!("no TLS handshake within {ENTRY_DEADLINE:?}");
+        let received = timeout(ENTRY_DEADLINE, self.prepare(stream, pass, bind)).await;
+        received.unwrap_or_else(|_| {
+            debug!("a connection did not begin within {ENTRY_DEADLINE:?}");
+            None
+        })
+    }
+
+    async fn prepare(&self, stream: Stream, pass: Pass, bind: &Bind) -> Option<(Stream, Pass)> {
+        let (mut stream, mut pass) = (stream, pass);
+        if bind.proxy_protocol
+            && let Some(listener) = self.hear_proxy(&mut stream, bind).await?
+        {
+            pass = self.let_in(pass.on_behalf_of(listener.ip()))?;
+        }
+        if bind.tls {
+            stream = self.secure(stream).await?;
+        }
+        Some((stream, pass))
+    }
+
+    fn let_in(&self, admitted: Result<Pass, Over>) -> Option<Pass> {
+        admitted.inspect_err(|over| self.crowd.note(*over)).ok()
+    }
+
+    /// Hears whom a proxy speaks for; `Some(None)` when for itself.
+    ///
+    /// SECURITY: anybody could say anything, so only proxies of one's own are listened to.
+    async fn hear_proxy(&self, stream: &mut Stream, bind: &Bind) -> Option<Option<SocketAddr>> {
+        // A digest of its own: the connection's would remember the proxy's address.
+        let proxy = ip(&SocketDigest::from_raw_fd(stream.id()));
+        // Only this machine reaches a unix socket.
+        let is_near = matches!(bind.address, Address::Unix(_));
+        let trusted = &self.entrance.trusted_proxies;
+        let is_trusted = |proxy: IpAddr| trusted.iter().any(|net| net.contains(&proxy));
+        if !is_near && !proxy.is_some_and(is_trusted) {
+            debug!("no PROXY protocol is believed from {proxy:?}");
+            return None;
+        }
+        match proxy_protocol::read(stream).await {
+            Ok(Some(listener)) => {
+                let digest = stream.get_socket_digest()?;
+                // Set before anybody could ask.
+                let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(listener)));
+                Some(Some(listener))
+            }
+            Ok(None) => Some(None),
+            Err(error) => {
+                debug!("from {proxy:?}: {error}");
                 None
             }
         }
@@ -68,14 +136,19 @@ impl Entrance {
 
     /// The bind that a connection came by: the one with its local address, else the one for all addresses of that port.
     fn bind_of(&self, stream: &Stream) -> Option<&Bind> {
-        if let [only] = self.binds.as_slice() {
+        let binds = &self.entrance.binds;
+        if let [only] = binds.as_slice() {
             return Some(only);
         }
         let digest = stream.get_socket_digest()?;
         let local = local_of(digest.local_addr()?)?;
-        let exact = self.binds.iter().find(|bind| bind.address == local);
-        exact.or_else(|| self.binds.iter().find(|bind| covers(&bind.address, &local)))
+        let exact = binds.iter().find(|bind| bind.address == local);
+        exact.or_else(|| binds.iter().find(|bind| covers(&bind.address, &local)))
     }
+}
+
+fn ip(digest: &SocketDigest) -> Option<IpAddr> {
+    Some(digest.peer_addr()?.as_inet()?.ip().to_canonical())
 }
 
 fn local_of(address: &PingoraAddr) -> Option<Address> {

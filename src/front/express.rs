@@ -16,10 +16,15 @@ use super::answer::{REDIRECT_BODY, REDIRECT_TYPE, SERVER_NAME};
 use super::ask::Ask;
 use super::desk::Desk;
 use super::head::Head;
+use super::manners::Manners;
 use super::scheme::scheme_of;
+use super::upgrade::Upgrade;
 use crate::config::Mode;
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
+
+/// RFC 8555 8.3: authorities look here over http, and call themselves browsers.
+const WELL_KNOWN: &str = "/.well-known/";
 
 /// Answers plain tune-ins.
 pub struct Express {
@@ -27,11 +32,14 @@ pub struct Express {
     trusted_proxies: Arc<[IpNet]>,
     /// The head of every redirect, up to where it begins to differ.
     prefix: String,
+    upgrade: Upgrade,
+    hsts: Option<String>,
 }
 
 impl Express {
-    /// A lane to this desk whose redirects have this status.
-    pub fn new(desk: Arc<Desk>, status: u16, trusted_proxies: Arc<[IpNet]>) -> Self {
+    /// A lane to this desk whose redirects look as `manners` say.
+    pub fn new(desk: Arc<Desk>, manners: &Manners, trusted_proxies: Arc<[IpNet]>) -> Self {
+        let status = manners.redirect_status;
         let reason = StatusCode::from_u16(status)
             .ok()
             .and_then(|s| s.canonical_reason());
@@ -45,6 +53,8 @@ impl Express {
             desk,
             trusted_proxies,
             prefix,
+            upgrade: manners.upgrade.clone(),
+            hsts: manners.hsts.clone(),
         }
     }
 
@@ -60,6 +70,17 @@ impl Express {
         if !head.is_plain_get {
             return false;
         }
+        let scheme = scheme_of(own, head.forwarded_proto, peer, &self.trusted_proxies);
+        if let Some(authority) = self.upgrade.authority(scheme, head.host, head.user_agent)
+            && !head.target.starts_with(WELL_KNOWN)
+        {
+            self.begin(head, scheme, out);
+            out.push_str("https://");
+            out.push_str(authority);
+            out.push_str(head.target);
+            end(out);
+            return true;
+        }
         let (path, query) = match head.target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (head.target, None),
@@ -72,22 +93,36 @@ impl Express {
         }
         let tune_in = TuneIn {
             mount: &path,
-            scheme: scheme_of(own, head.forwarded_proto, peer, &self.trusted_proxies),
+            scheme,
         };
+        self.begin(head, scheme, out);
+        if self.desk.redirect(tune_in, query, out).is_err() {
+            return false;
+        }
+        end(out);
+        true
+    }
+
+    /// Writes a redirect up to its address.
+    fn begin(&self, head: &Head<'_>, scheme: Scheme, out: &mut String) {
         out.push_str(&self.prefix);
         push_date(out);
+        if let (Scheme::Https, Some(hsts)) = (scheme, &self.hsts) {
+            out.push_str("\r\nStrict-Transport-Security: ");
+            out.push_str(hsts);
+        }
         out.push_str(if head.keeps_alive {
             "\r\nConnection: keep-alive\r\nLocation: "
         } else {
             "\r\nConnection: close\r\nLocation: "
         });
-        if self.desk.redirect(tune_in, query, out).is_err() {
-            return false;
-        }
-        out.push_str("\r\n\r\n");
-        out.push_str(REDIRECT_BODY);
-        true
     }
+}
+
+/// Writes what follows the address.
+fn end(out: &mut String) {
+    out.push_str("\r\n\r\n");
+    out.push_str(REDIRECT_BODY);
 }
 
 /// Appends the time as HTTP has it; made once a second and thread.

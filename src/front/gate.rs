@@ -20,13 +20,14 @@ use pingora_proxy::HttpProxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::answer;
+use super::budget::Pass;
 use super::carriage::Carriage;
 use super::desk::Desk;
 use super::door::Door;
-use super::entrance::Entrance;
+use super::entrance::Porter;
+use super::errand::{self, Lease};
 use super::express::Express;
 use super::head::inspect;
-use super::lease;
 use super::reading::{IDLE_LIMIT, first_head, next_head};
 use super::refuse::Refusal;
 use super::scheme::own_scheme;
@@ -34,11 +35,12 @@ use super::scheme::own_scheme;
 /// An answer is a few hundred bytes; who does not take them is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The wait for the first polls after a start, and the answer's way out.
-const SERVE_DEADLINE: Duration = Duration::from_secs(15);
-
-/// What asking relays may take beyond that: each has deadlines of its own, but there may be many of them.
-const ASKING_EXTENSION: Duration = Duration::from_secs(120);
+/// The wait for the first polls after a start, and the answer's way out. Asking relays may take longer: each has deadlines of
+/// its own, but there may be many of them.
+const LEASE: Lease = Lease {
+    limit: Duration::from_secs(15),
+    extension: Duration::from_secs(120),
+};
 
 /// After a refusal, how much more of a request is read away so that the answer is not lost to a reset, and how long.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -46,22 +48,17 @@ const LINGER_TIME: Duration = Duration::from_secs(1);
 
 /// Guards the way in.
 pub struct Gate {
-    entrance: Entrance,
+    porter: Porter,
     desk: Arc<Desk>,
     express: Express,
     proxy: Arc<HttpProxy<Door>>,
 }
 
 impl Gate {
-    /// A gate behind `entrance`, with two ways in: the express lane and Pingora's proxy.
-    pub fn new(
-        entrance: Entrance,
-        desk: Arc<Desk>,
-        express: Express,
-        proxy: HttpProxy<Door>,
-    ) -> Self {
+    /// A gate behind `porter`, with two ways in: the express lane and Pingora's proxy.
+    pub fn new(porter: Porter, desk: Arc<Desk>, express: Express, proxy: HttpProxy<Door>) -> Self {
         Self {
-            entrance,
+            porter,
             desk,
             express,
             proxy: Arc::new(proxy),
@@ -134,18 +131,15 @@ impl Gate {
         shutdown: ShutdownWatch,
     ) {
         loop {
-            let served = lease::with_deadline(
-                SERVE_DEADLINE,
-                ASKING_EXTENSION,
-                self.proxy.process_new_http(session, &shutdown),
-            );
+            let served = self.proxy.process_new_http(session, &shutdown);
+            let served = errand::run(LEASE, visit.pass.clone(), served);
             let Some(reused) = served.await.flatten() else {
                 return;
             };
             let (mut stream, settings) = reused.consume();
             if let Some(carriage) = settings.and_then(carriage_in) {
                 // A task of its own: this one has room for a request, which a stream would keep for hours.
-                tokio::spawn(carriage.run(stream));
+                tokio::spawn(carry(carriage, stream, visit.pass));
                 return;
             }
             let head = next_head(&mut stream, &mut visit.read).await;
@@ -156,6 +150,12 @@ impl Gate {
             }
         }
     }
+}
+
+/// Brings a stream over a connection, which counts until it is over.
+async fn carry(carriage: Carriage, stream: Stream, pass: Arc<Pass>) {
+    carriage.run(stream).await;
+    drop(pass);
 }
 
 /// The stream that a connection is to be used for from now on.
@@ -175,8 +175,9 @@ enum Served {
 }
 
 /// What a connection keeps from one request to the next.
-#[derive(Default)]
 struct Visit {
+    /// Counts the connection.
+    pass: Arc<Pass>,
     /// What was read and not served yet.
     read: BytesMut,
     /// The last answer's buffer.
@@ -190,8 +191,12 @@ impl ServerApp for Gate {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let mut stream = self.entrance.receive(stream).await?;
-        let mut visit = Visit::default();
+        let (mut stream, pass) = self.porter.receive(stream).await?;
+        let mut visit = Visit {
+            pass: pass.into(),
+            read: BytesMut::new(),
+            answer: String::new(),
+        };
         let head = first_head(&mut stream, &mut visit.read).await;
         let session = self.attend(stream, &mut visit, head, shutdown).await?;
         // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that a stream would keep for hours.

@@ -29,6 +29,8 @@ pub struct Head<'a> {
     pub forwarded_proto: Option<&'a [u8]>,
     /// `User-Agent` as it came.
     pub user_agent: Option<&'a [u8]>,
+    /// `Host` as it came.
+    pub host: Option<&'a [u8]>,
 }
 
 /// Where the head ends: the length up to and including its blank line. `searched` bytes are known to hold no end.
@@ -72,7 +74,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     inspect_target(target, request.method)?;
     let is_http11 = request.version == Some(1);
     let fields = Fields::inspect(request.headers)?;
-    if is_http11 && !fields.has_host {
+    if is_http11 && fields.host.is_none() {
         return Err(Refusal::BadRequest("HTTP/1.1 needs a Host"));
     }
     if !matches!(request.method, Some("GET" | "HEAD" | "OPTIONS")) {
@@ -87,6 +89,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         keeps_alive: fields.persistence.unwrap_or(is_http11),
         forwarded_proto: fields.forwarded_proto,
         user_agent: fields.user_agent,
+        host: fields.host,
     })
 }
 
@@ -109,7 +112,7 @@ fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {
 /// What the fields say together.
 #[derive(Default)]
 struct Fields<'a> {
-    has_host: bool,
+    host: Option<&'a [u8]>,
     has_length: bool,
     has_body: bool,
     has_expectation: bool,
@@ -137,7 +140,7 @@ impl<'a> Fields<'a> {
         let again = |seen: &mut bool| std::mem::replace(seen, true);
         if is("host") {
             inspect_host(field.value)?;
-            if again(&mut self.has_host) {
+            if self.host.replace(field.value).is_some() {
                 return Err(Refusal::BadRequest("more than one Host"));
             }
         } else if is("content-length") {

@@ -11,7 +11,9 @@ use log::info;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora_proxy::Session;
 
+use super::budget::Seating;
 use super::carriage::End;
+use super::errand;
 use super::refuse::Refusal;
 use crate::fleet::Scheme;
 use crate::stream::{Journey, QUERY_LIMIT_BYTES, Request};
@@ -34,6 +36,8 @@ pub struct Listener {
     pub request: Arc<Request>,
     /// What he goes through.
     pub journey: Arc<Journey>,
+    /// Counts him among the listeners of his address.
+    _seating: Option<Seating>,
     came_at: Instant,
     address: Option<SocketAddr>,
 }
@@ -42,7 +46,8 @@ impl Listener {
     /// The listener of a session.
     ///
     /// # Errors
-    /// His request came from ourselves, by way of a relay's url, or is too long for a relay.
+    /// His request came from ourselves, by way of a relay's url, or is too long for a relay; or his address has too many
+    /// streams already.
     pub fn of(
         session: &Session,
         mount: Arc<str>,
@@ -62,6 +67,7 @@ impl Listener {
         if query.is_some_and(|query| query.len() > QUERY_LIMIT_BYTES) {
             return Err(Refusal::TargetTooLong);
         }
+        let seating = errand::seat().map_err(|_| Refusal::TooManyListeners)?;
         let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
         let request = Request {
             query: query.map(str::to_owned),
@@ -77,6 +83,7 @@ impl Listener {
             mount,
             request: request.into(),
             journey: Arc::default(),
+            _seating: seating,
             came_at: Instant::now(),
             address,
         })

@@ -36,11 +36,8 @@ pub async fn first_head(
 /// Reads a later head, which has to be whole a deadline after its first byte.
 pub async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
     skip_blank_lines(read);
-    while read.is_empty() {
-        if !matches!(timeout(IDLE_LIMIT, read_some(stream, read)).await, Ok(true)) {
-            return Ok(None);
-        }
-        skip_blank_lines(read);
+    if read.is_empty() && !matches!(timeout(IDLE_LIMIT, begun(stream, read)).await, Ok(true)) {
+        return Ok(None);
     }
     // Most heads come in one piece: the deadline's timer is only set for those that do not.
     if let Some(length) = end_of_head(read, 0) {
@@ -48,6 +45,17 @@ pub async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Optio
     }
     let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
     head.unwrap_or(Err(Refusal::TooSlow))
+}
+
+/// Reads until a request begins; false when the listener hung up. Blank lines are no beginning.
+async fn begun(stream: &mut Stream, read: &mut BytesMut) -> bool {
+    while read.is_empty() {
+        if !read_some(stream, read).await {
+            return false;
+        }
+        skip_blank_lines(read);
+    }
+    true
 }
 
 /// Reads until a head is whole, and tells its length; what came behind it stays in `read`. `Ok(None)`: the listener hung

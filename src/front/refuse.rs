@@ -31,11 +31,13 @@ pub enum Refusal {
     Unauthorized,
     /// The request went through this balancer again and again: a relay's url leads back to it.
     Loop,
+    /// The listener's address has as many streams as it may.
+    TooManyListeners,
 }
 
 impl Refusal {
     /// Every kind, for counters that must exist before the first refusal.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadRequest(""),
         Self::TooSlow,
         Self::NotFound,
@@ -49,6 +51,7 @@ impl Refusal {
         Self::Starting,
         Self::Unauthorized,
         Self::Loop,
+        Self::TooManyListeners,
     ];
 
     /// The HTTP status.
@@ -60,6 +63,7 @@ impl Refusal {
             Self::Method => 405,
             Self::TooSlow => 408,
             Self::TargetTooLong => 414,
+            Self::TooManyListeners => 429,
             Self::HeadTooLarge => 431,
             Self::NoPublicUrl => 500,
             Self::Loop => 508,
@@ -83,6 +87,7 @@ impl Refusal {
             Self::Starting => "the balancer is starting and has not polled every relay yet",
             Self::Unauthorized => "the mount wants a user and a password",
             Self::Loop => "a relay's url leads back to this balancer",
+            Self::TooManyListeners => "too many streams are heard from this address",
         }
     }
 
@@ -102,6 +107,7 @@ impl Refusal {
             Self::Starting => "starting",
             Self::Unauthorized => "unauthorized",
             Self::Loop => "loop",
+            Self::TooManyListeners => "too_many_listeners",
         }
     }
 
@@ -113,7 +119,7 @@ impl Refusal {
             Self::Starting => Some("2"),
             Self::Full | Self::Unavailable => Some("5"),
             // Only an operator can change that.
-            Self::NoHttps => Some("60"),
+            Self::NoHttps | Self::TooManyListeners => Some("60"),
             _ => None,
         }
     }

@@ -7,11 +7,11 @@ use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
-use super::lease;
+use super::errand;
 
 /// Makes a session one whose connection ends with the stream.
 pub fn prepare_for_stream(session: &mut Session) {
-    lease::extend();
+    errand::extend();
     let listener = session.as_downstream_mut();
     // PINGORA: (0.9.1) what a request says of its connection outweighs all that is said of it later.
     listener.req_header_mut().remove_header(&header::CONNECTION);

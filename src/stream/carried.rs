@@ -30,6 +30,10 @@ pub enum Carried {
 impl Carried {
     /// Takes audio of the current relay, and calls `each` with what to send of it.
     pub fn carry(&mut self, audio: &[u8], mut each: impl FnMut(&[u8])) {
+        if audio.is_empty() {
+            // An end without a byte tells nothing of what the stream is.
+            return;
+        }
         if let Self::Nothing = self {
             *self = Self::begin(audio);
         }
@@ -156,6 +160,15 @@ mod tests {
     fn silence(bytes: usize) -> Vec<u8> {
         let frame = [&[0xff, 0xfb, 0x90, 0x64][..], &[0; 414]].concat();
         frame.into_iter().cycle().take(bytes).collect()
+    }
+
+    #[test]
+    fn a_relay_that_ends_before_its_first_byte_leaves_it_open_what_the_stream_is() {
+        let mut carried = Carried::Nothing;
+        carried.carry(b"", |_| {});
+        assert!(matches!(carried, Carried::Nothing));
+        carried.carry(b"OggS", |_| {});
+        assert!(matches!(carried, Carried::Ogg(_)));
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod seats;
 mod silence;
 pub mod splice;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod tuner;
 mod watermark;
 

@@ -62,6 +62,19 @@ impl Routes {
         }
     }
 
+    /// Routes to `relays` relays in `book`, which give each listener the time of `answer_timeout`.
+    #[cfg(test)]
+    pub fn bare(relays: usize, book: AddressBook, answer_timeout: Duration) -> Self {
+        Self {
+            connector: TransportConnector::new(Some(ConnectorOptions::new(0))),
+            book,
+            basic: Vec::new(),
+            doorsteps: (0..relays).map(|_| Doorstep::default()).collect(),
+            connect_timeout: answer_timeout,
+            answer_timeout,
+        }
+    }
+
     /// The credentials for one relay, encoded.
     pub fn basic(&self, id: RelayId) -> Option<&str> {
         let secret = self.basic.get(id.index())?.as_ref()?;

@@ -39,17 +39,6 @@ pub struct Spot {
     pub seam: Seam,
 }
 
-impl Spot {
-    /// The place after `since` more bytes were sent of the last relay. Where nothing overlaps it is a boundary again.
-    pub fn moved_on(self, since: u64, body: &[u8]) -> u64 {
-        let place = self.place + since;
-        match self.seam {
-            Seam::Audible if since > 0 => break_at(body, i64::try_from(place).unwrap_or(i64::MAX)),
-            _ => place,
-        }
-    }
-}
-
 /// The search for one joint in one body.
 #[derive(Debug)]
 pub struct PlainSearch {
@@ -160,3 +149,6 @@ fn break_at(body: &[u8], foretold: i64) -> u64 {
     let rest = body.get(from..).unwrap_or_default();
     (from + mpeg::first_boundary(rest).unwrap_or(0)) as u64
 }
+
+#[cfg(test)]
+mod tests;

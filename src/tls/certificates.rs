@@ -56,21 +56,22 @@ type Stamp = Option<(SystemTime, u64, u64)>;
 type Stamps = [Stamp; 2];
 
 impl Certificates {
-    /// Reads pairs. Those that are not there yet are waited for.
+    /// Reads pairs, and one that is `awaited`: somebody else puts it there, and mends it.
     ///
     /// # Errors
-    /// The first pair that is there and cannot be used.
-    pub fn load(files: Vec<Files>) -> Result<Self, BadPair> {
+    /// The first of the others that cannot be used.
+    pub fn load(files: Vec<Files>, awaited: Option<Files>) -> Result<Self, BadPair> {
         let places = files.into_iter().map(|files| {
             let seen = Some(stamps(&files));
-            let pair = match Pair::load(&files) {
-                Ok(pair) => Some(pair),
-                Err(bad) if bad.is_absence() => None,
-                Err(bad) => return Err(bad),
-            };
+            let pair = Some(Pair::load(&files)?);
             Ok(Place { files, seen, pair })
         });
-        let places: Vec<Place> = places.collect::<Result<_, _>>()?;
+        let mut places: Vec<Place> = places.collect::<Result<_, _>>()?;
+        places.extend(awaited.map(|files| Place {
+            seen: Some(stamps(&files)),
+            pair: Pair::load(&files).ok(),
+            files,
+        }));
         Ok(Self {
             shelf: ArcSwap::from_pointee(shelf_of(&places)),
             places: Mutex::new(places),
@@ -200,7 +201,7 @@ mod tests {
         let folder = Folder::new("refresh");
         let kind = &rcgen::PKCS_ECDSA_P256_SHA256;
         let files = folder.pair("a", &["old.example"], kind);
-        let certificates = Certificates::load(vec![files.clone()]).unwrap();
+        let certificates = Certificates::load(vec![files.clone()], None).unwrap();
         certificates.refresh();
         assert_eq!(certificates.reloads(), Reloads { good: 0, bad: 0 });
 
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_pair_that_is_not_there_is_waited_for() {
         let folder = Folder::new("absent");
-        let certificates = Certificates::load(vec![folder.files("a")]).unwrap();
+        let certificates = Certificates::load(Vec::new(), Some(folder.files("a"))).unwrap();
         assert!(certificates.shelf.load().find(None).is_empty());
         folder.pair("a", &["late.example"], &rcgen::PKCS_ECDSA_P256_SHA256);
         certificates.refresh();

@@ -86,8 +86,8 @@ fn what_has_no_default_is_shown_as_an_example() {
     assert!(config.stream.stall_timeout.is_some() && config.listener_rules.len() == 1);
     let examples = text().matches("(Example.)").count();
     assert_eq!(
-        examples, 8,
-        "threads, public_url, stall_timeout, capacity, mounts, [[mount]], its capacity, [[rule]]"
+        examples, 9,
+        "threads, public_url, connections, stall_timeout, capacity, mounts, [[mount]], its capacity, [[rule]]"
     );
 }
 
@@ -126,6 +126,7 @@ fn section(head: &str) -> String {
 #[test]
 fn it_names_every_key() {
     let heads = [
+        "[limits]",
         "[admin]",
         "[poll]",
         "[select]",
@@ -138,6 +139,7 @@ fn it_names_every_key() {
         "[[bind]]",
         "[tls]",
         "[[tls.certificate]]",
+        "[tls.acme]",
         "[[relay]]",
         "[[mount]]",
     ];

@@ -221,7 +221,7 @@ fn every_scalar_of_a_section_has_its_variable() {
     assert_eq!(
         told,
         "Poll { interval: 10s, timeout: 3s, fall: 4, rise: 5, stale_after: 60s } \
-         Select { policy: PowerOfTwo, slow_start: 0ns } Redirect { status: 302, without_https: Refuse } \
+         Select { policy: PowerOfTwo, slow_start: 0ns } Redirect { status: 302, without_https: Refuse, https_hosts: [] } \
          Discovery { refresh: 60s } Log { level: Off }"
     );
     assert_eq!(

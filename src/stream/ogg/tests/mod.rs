@@ -3,11 +3,13 @@
 //! ICECAST: the captures are two relays of one master at one moment, B joined in mid-stream (2.4.4).
 
 mod chains;
+mod held;
 mod joint;
 mod made;
 mod pages;
 mod restarts;
 mod seams;
+mod walk;
 
 use super::*;
 use std::fs;

@@ -1,0 +1,58 @@
+//! The crowd: tells an operator that connections are refused because there are too many, now and then instead of each time.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use log::warn;
+
+use super::budget::Over;
+
+/// One line in so long.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// When it was told last, and how many were refused since.
+#[derive(Debug, Default)]
+pub struct Crowd(Mutex<(Option<Instant>, u64)>);
+
+impl Crowd {
+    /// Notes that a connection was refused.
+    pub fn note(&self, over: Over) {
+        let what = match over {
+            Over::Total => "limits.connections are there",
+            Over::Address => "its address has limits.connections_per_address",
+        };
+        if let Some(count) = self.due(Instant::now()) {
+            warn!("a connection was refused: {what} ({count} refused since the last such line)");
+        }
+    }
+
+    /// How many were refused since the last line, when it is time for one.
+    fn due(&self, now: Instant) -> Option<u64> {
+        let mut told = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (last, count) = &mut *told;
+        *count += 1;
+        if last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
+            return None;
+        }
+        *last = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attack_is_told_once_in_a_while_with_its_size() {
+        let (crowd, start) = (Crowd::default(), Instant::now());
+        let due = |seconds| crowd.due(start + Duration::from_secs(seconds));
+        assert_eq!(due(0), Some(1));
+        assert_eq!((due(1), due(29)), (None, None));
+        assert_eq!(due(31), Some(3));
+        assert_eq!(due(32), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! A listener's stream over real sockets, to relays that do what no good relay does.
+
+mod counts;
+mod deadlines;
+mod floods;
+mod joints;
+mod relay;
+mod rig;
+mod sound;

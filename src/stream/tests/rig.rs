@@ -1,0 +1,205 @@
+//! The rig: scripted relays, a fleet that knows them, and listeners who hear them through their streams.
+//!
+//! Relay 0 is the least loaded, then 1, and so on: that is the order in which they are chosen.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pingora_load_balancing::{Backends, LoadBalancer, discovery::Static};
+use tokio::io::ReadBuf;
+use tokio::time::timeout;
+
+use super::relay::{Script, ScriptedRelay};
+use crate::discovery::{AddressBook, backend_of};
+use crate::fleet::tests::{relays, report, rules};
+use crate::fleet::{Fleet, Polled, Relay, RelayId, SharedFleet};
+use crate::select::{Policy, RelayBackends, Rule, SelectConfig};
+use crate::stream::link::{Link, TurnedAway};
+use crate::stream::outlet::Outlet;
+use crate::stream::relay_stream::RelayStream;
+use crate::stream::routes::{Routes, SharedRoutes};
+use crate::stream::scene::Voyage;
+use crate::stream::{Journey, Seam, Seats, Streams};
+
+const MOUNT: &str = "/live";
+
+/// More than anything here takes, on a busy machine too.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long relays may take to answer, unless a test is about that.
+pub const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long listeners are kept, unless a test is about that.
+pub const HOLD: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether something has come true.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A fleet of scripted relays, and what listeners need to hear them.
+pub struct Rig {
+    /// What is known of the relays.
+    pub fleet: SharedFleet,
+    relays: Vec<ScriptedRelay>,
+    seats: Seats,
+    routes: SharedRoutes,
+    streams: Arc<Streams>,
+}
+
+impl Rig {
+    /// A fleet of relays that follow these scripts, and have to answer within `answer`.
+    pub async fn of(scripts: impl IntoIterator<Item = Script>, answer: Duration) -> Self {
+        let mut relays = Vec::new();
+        for script in scripts {
+            relays.push(ScriptedRelay::following(script).await);
+        }
+        let fleet = SharedFleet::new(fleet_of(&relays));
+        let backends = backends_of(relays.len(), &fleet).await;
+        let book = AddressBook::default();
+        book.note("127.0.0.1", &["127.0.0.1".parse().unwrap()]);
+        Self {
+            seats: Seats::new(Arc::new(backends), fleet.clone()),
+            fleet,
+            routes: Arc::new(Routes::bare(relays.len(), book, answer)),
+            relays,
+            streams: Arc::default(),
+        }
+    }
+
+    /// A listener who begins on the first relay, and is kept for `hold` without audio.
+    pub async fn tune_in(&self, hold: Duration) -> Result<Listener, TurnedAway> {
+        let mount: Arc<str> = MOUNT.into();
+        let mut seat = self.seats.take(&mount, &[]).unwrap();
+        let request = Arc::default();
+        let (link, head) = Link::open(&seat, &self.routes, &request).await?;
+        seat.note_arrival();
+        let journey = Arc::<Journey>::default();
+        let streams = &self.streams;
+        let aboard = streams.enter(&mount, journey.clone(), seat.id(), seat.relay());
+        let voyage = Voyage {
+            seats: self.seats.clone(),
+            routes: self.routes.clone(),
+            request,
+            mount,
+            content_type: head.content_type,
+            stall_timeout: None,
+            hold,
+        };
+        Ok(Listener {
+            stream: RelayStream::new(voyage, aboard, seat, link, Outlet::new(None)),
+            journey,
+            heard: Vec::new(),
+            is_given_up: false,
+        })
+    }
+
+    /// Asks those who hear the first relay to leave it.
+    pub fn ask_to_move(&self) {
+        let berths = self.streams.on(RelayId(0));
+        assert!(!berths.is_empty());
+        berths.iter().for_each(|berth| {
+            berth.ask_to_move();
+        });
+    }
+
+    /// How many connections each relay had.
+    pub fn callers(&self) -> Vec<usize> {
+        self.relays.iter().map(ScriptedRelay::callers).collect()
+    }
+}
+
+fn fleet_of(scripted: &[ScriptedRelay]) -> Fleet {
+    let names: Vec<_> = (0..scripted.len()).map(|n| format!("relay{n}")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let mut relays = relays(&names);
+    for (relay, scripted) in relays.iter_mut().zip(scripted) {
+        let Relay { url, .. } = Arc::make_mut(relay);
+        (url.host, url.port) = ("127.0.0.1".to_owned(), scripted.port);
+    }
+    let (mut fleet, began) = (Fleet::new(relays, rules()), Instant::now());
+    for id in ids(scripted.len()) {
+        let outcome = report(&[(MOUNT, id.0)]);
+        fleet.apply(id, Polled { began, outcome }, began);
+    }
+    fleet
+}
+
+fn ids(relays: usize) -> impl Iterator<Item = RelayId> {
+    (0..u32::try_from(relays).unwrap()).map(RelayId)
+}
+
+async fn backends_of(relays: usize, fleet: &SharedFleet) -> RelayBackends {
+    // Seats are taken by the number of a backend alone.
+    let nowhere = "127.0.0.1:1".parse().unwrap();
+    let backends: BTreeSet<_> = ids(relays).map(|id| backend_of(id, nowhere)).collect();
+    let select = SelectConfig {
+        fleet: fleet.clone(),
+        rule: Rule {
+            policy: Policy::LeastListeners,
+            slow_start: Duration::ZERO,
+        },
+    };
+    let backends = Backends::new(Static::new(backends));
+    let balancer = LoadBalancer::from_backends_with_config(backends, Some(select));
+    balancer.update().await.unwrap();
+    balancer
+}
+
+/// Somebody who listens.
+pub struct Listener {
+    stream: RelayStream,
+    journey: Arc<Journey>,
+    /// What he heard so far.
+    pub heard: Vec<u8>,
+    is_given_up: bool,
+}
+
+impl Listener {
+    /// Listens until `holds` of him; fails when he is given up before, or it takes too long.
+    pub async fn hears_until(&mut self, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + DEADLINE;
+        while !holds(self) {
+            let story = (self.heard.len(), self.seams(), self.journey.relays());
+            assert!(!self.is_given_up, "given up: {story:?}");
+            assert!(Instant::now() < until, "it never came true: {story:?}");
+            self.hear().await;
+        }
+    }
+
+    /// Listens until he has heard so many bytes.
+    pub async fn hears(&mut self, bytes: usize) {
+        self.hears_until(|listener| listener.heard.len() >= bytes)
+            .await;
+    }
+
+    /// Listens for a time, or until he is given up.
+    pub async fn listens_for(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        while Instant::now() < until && !self.is_given_up {
+            self.hear().await;
+        }
+    }
+
+    /// Whether no relay could take him in time.
+    pub fn is_given_up(&self) -> bool {
+        self.is_given_up
+    }
+
+    /// How many seams there were: exact, guessed, audible.
+    pub fn seams(&self) -> [u64; Seam::ALL.len()] {
+        let mut seams = self.journey.seams().map(|(_, count)| count);
+        std::array::from_fn(|_| seams.next().unwrap())
+    }
+
+    /// Hears what comes next, if it comes soon.
+    async fn hear(&mut self) {
+        let mut room = [0; 32 * 1024];
+        let mut room = ReadBuf::new(&mut room);
+        let heard = poll_fn(|cx| self.stream.poll_next(cx, &mut room));
+        if let Ok(Err(_)) = timeout(LOOK, heard).await {
+            self.is_given_up = true;
+        }
+        self.heard.extend_from_slice(room.filled());
+    }
+}
