@@ -3,16 +3,20 @@
 //! Comes in: whom to ask and for how long to stay. Goes out: its record. It keeps no audio.
 
 use std::cell::RefCell;
-use std::io::{self, ErrorKind};
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::body::Answer;
 use crate::record::{Fate, Shared};
+use crate::secure::{Line, Secure};
 
 /// Enough for a whole burst; all listeners take turns with it, because each gives it back before it waits.
 const READ_BYTES: usize = 65_536;
@@ -30,6 +34,8 @@ pub struct Wish {
     pub request: String,
     /// The header whose value groups the listeners.
     pub label_header: String,
+    /// How to speak TLS, if at all.
+    pub secure: Option<Secure>,
     /// How long it waits for its first audio.
     pub patience: Duration,
 }
@@ -37,8 +43,8 @@ pub struct Wish {
 /// Plays one listener to its end: its own after `stay`, or the stream's.
 pub async fn listen(wish: Wish, stay: Option<Duration>, record: Shared) {
     let mut answer = Answer::new(&wish.label_header);
-    let socket = match timeout(wish.patience, tune_in(&wish, &mut answer, &record)).await {
-        Ok(Ok(socket)) => socket,
+    let mut line = match timeout(wish.patience, tune_in(&wish, &mut answer, &record)).await {
+        Ok(Ok(line)) => line,
         Ok(Err(how)) => return record.borrow_mut().end(how),
         Err(_) => return record.borrow_mut().end("no audio in time".to_owned()),
     };
@@ -49,39 +55,53 @@ pub async fn listen(wish: Wish, stay: Option<Duration>, record: Shared) {
         }
     };
     tokio::select! {
-        how = hear_to_the_end(&socket, &mut answer, &record) => record.borrow_mut().end(how),
+        how = hear_to_the_end(&mut line, &mut answer, &record) => record.borrow_mut().end(how),
         () = stay => record.borrow_mut().fate = Fate::Left,
     }
 }
 
-/// Connects and asks; gives the socket back when the first audio came.
-async fn tune_in(wish: &Wish, answer: &mut Answer, record: &Shared) -> Result<TcpStream, String> {
+/// Connects and asks; gives the connection back when the first audio came.
+async fn tune_in(wish: &Wish, answer: &mut Answer, record: &Shared) -> Result<Line, String> {
     let connected = TcpStream::connect(wish.server).await;
-    let mut socket = connected.map_err(|error| format!("connecting: {}", error.kind()))?;
-    let sent = socket.write_all(wish.request.as_bytes()).await;
+    let socket = connected.map_err(|error| format!("connecting: {}", error.kind()))?;
+    let secured = Line::on(socket, wish.secure.as_ref()).await;
+    let mut line = secured.map_err(|error| format!("handshake: {error}"))?;
+    let sent = line.write_all(wish.request.as_bytes()).await;
+    let sent = sent.and(line.flush().await);
     sent.map_err(|error| format!("asking: {}", error.kind()))?;
     while record.borrow().audio_bytes == 0 {
-        read(&socket, answer, record).await?;
+        read(&mut line, answer, record).await?;
     }
-    Ok(socket)
+    Ok(line)
 }
 
-async fn hear_to_the_end(socket: &TcpStream, answer: &mut Answer, record: &Shared) -> String {
+async fn hear_to_the_end(line: &mut Line, answer: &mut Answer, record: &Shared) -> String {
     loop {
-        if let Err(how) = read(socket, answer, record).await {
+        if let Err(how) = read(line, answer, record).await {
             return how;
         }
     }
 }
 
 /// Waits for bytes and takes them; the error says how the stream ended.
-async fn read(socket: &TcpStream, answer: &mut Answer, record: &Shared) -> Result<(), String> {
-    let ready = socket.readable().await;
-    ready.map_err(|error| error.kind().to_string())?;
-    BUFFER.with_borrow_mut(|buffer| match socket.try_read(buffer) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-        got => take(got, buffer, answer, record),
+async fn read(line: &mut Line, answer: &mut Answer, record: &Shared) -> Result<(), String> {
+    poll_fn(|context| {
+        BUFFER.with_borrow_mut(|buffer| {
+            let got = ready!(poll_read(line, context, buffer));
+            Poll::Ready(take(got, buffer, answer, record))
+        })
     })
+    .await
+}
+
+fn poll_read(
+    line: &mut Line,
+    context: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buffer = ReadBuf::new(buffer);
+    ready!(Pin::new(line).poll_read(context, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
 }
 
 fn take(

@@ -1,13 +1,17 @@
-//! A swarm of listeners that check every byte, and the source that feeds them. Run: `cargo bench --bench swarm -- --help`.
+//! A swarm of listeners that check every byte, the source that feeds them, and guests who knock or do harm.
+//! Run: `cargo bench --bench swarm -- --help`.
 //!
 //! Comes in: flags, and `snapshot` or `stop` as lines on the standard input. Goes out: a line of JSON when all listeners
 //! were let in, at each `snapshot`, and at the end. One thread, no audio kept: 4,000 listeners take part of one core.
 
 mod body;
 mod feed;
+mod hold;
+mod knock;
 mod listener;
 mod programme;
 mod record;
+mod secure;
 
 use std::cell::RefCell;
 use std::io;
@@ -22,8 +26,10 @@ use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{interval, sleep, sleep_until};
 
+use hold::Crowd;
 use listener::{Wish, listen};
 use record::{Fate, Record, Shared, forget_gaps, sum_up, sum_up_by_label};
+use secure::Terms;
 
 /// Listeners who check that what they get is one unbroken piece of the programme that `feed` sends.
 #[derive(Debug, Parser)]
@@ -31,7 +37,7 @@ use record::{Fate, Record, Shared, forget_gaps, sum_up, sum_up_by_label};
 struct Flags {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Where to tune in; http only.
+    /// Where to tune in; https needs --ca.
     #[arg(long, required = true)]
     url: Option<url::Url>,
     /// Listeners who stay to the end.
@@ -55,6 +61,8 @@ struct Flags {
     /// The header of the answer whose value groups the listeners in the report.
     #[arg(long, default_value = "icy-name")]
     label_header: String,
+    #[command(flatten)]
+    terms: Terms,
     /// Given by `cargo bench`.
     #[arg(long, hide = true, global = true)]
     bench: bool,
@@ -71,22 +79,38 @@ enum Command {
         #[arg(long, default_value = "/live.mp3")]
         mount: String,
     },
+    /// New connections with one request each, and how long they took.
+    Knock(knock::Flags),
+    /// Connections that are of no use, and when they are closed.
+    Hold(hold::Flags),
 }
 
 fn main() -> io::Result<()> {
-    let flags = Flags::parse();
-    if let Some(Command::Feed { master, mount }) = flags.command {
-        return feed::feed(master, &mount);
-    }
+    let mut flags = Flags::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(LocalSet::new().run_until(run(flags)))
+    let local = LocalSet::new();
+    match flags.command.take() {
+        Some(Command::Feed { master, mount }) => feed::feed(master, &mount),
+        Some(Command::Knock(flags)) => runtime.block_on(local.run_until(knock::knock(flags))),
+        Some(Command::Hold(flags)) => runtime.block_on(local.run_until(hold(flags))),
+        None => runtime.block_on(local.run_until(run(flags))),
+    }
+}
+
+async fn hold(flags: hold::Flags) -> io::Result<()> {
+    let (orders, seconds) = (orders(), flags.seconds);
+    let crowd = Crowd::new(flags)?;
+    crowd.come().await;
+    println!("{}", crowd.report("ramped"));
+    obey(orders, seconds, |event| crowd.report(event)).await;
+    Ok(())
 }
 
 async fn run(flags: Flags) -> io::Result<()> {
     let swarm = Swarm::new(&flags)?;
-    let mut orders = orders();
+    let orders = orders();
     ramp(&swarm, &flags).await;
     println!("{}", swarm.report("ramped"));
     if flags.arrivals_per_second > 0 {
@@ -96,19 +120,28 @@ async fn run(flags: Flags) -> io::Result<()> {
             *flags.stay,
         ));
     }
-    let end = tokio::time::Instant::now() + Duration::from_secs(flags.seconds);
+    obey(orders, flags.seconds, |event| swarm.report(event)).await;
+    Ok(())
+}
+
+/// Reports when it is told to, and at the end.
+async fn obey(
+    mut orders: mpsc::UnboundedReceiver<String>,
+    seconds: u64,
+    report: impl Fn(&str) -> serde_json::Value,
+) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
     loop {
         tokio::select! {
             () = sleep_until(end) => break,
             Some(order) = orders.recv() => match order.as_str() {
-                "snapshot" => println!("{}", swarm.report("snapshot")),
+                "snapshot" => println!("{}", report("snapshot")),
                 "stop" => break,
                 _ => eprintln!("expected snapshot or stop, found {order:?}"),
             },
         }
     }
-    println!("{}", swarm.report("end"));
-    Ok(())
+    println!("{}", report("end"));
 }
 
 /// The lines of the standard input.
@@ -195,8 +228,12 @@ impl Swarm {
 
 fn wish(flags: &Flags) -> io::Result<Wish> {
     let expected = |what: &str| io::Error::other(format!("--url: expected {what}"));
-    let url = flags.url.as_ref().filter(|url| url.scheme() == "http");
-    let url = url.ok_or_else(|| expected("http://HOST:PORT/MOUNT"))?;
+    let scheme = match flags.terms.are_given() {
+        true => "https",
+        false => "http",
+    };
+    let url = flags.url.as_ref().filter(|url| url.scheme() == scheme);
+    let url = url.ok_or_else(|| expected(&format!("{scheme}://HOST:PORT/MOUNT")))?;
     let authority = url.authority();
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().ok_or_else(|| expected("a host"))?;
@@ -209,6 +246,7 @@ fn wish(flags: &Flags) -> io::Result<Wish> {
         server: server.ok_or_else(|| expected("a host with an address"))?,
         request,
         label_header: flags.label_header.clone(),
+        secure: flags.terms.agree()?,
         patience: *flags.patience,
     })
 }

@@ -171,13 +171,12 @@ fn named(fate: &Fate) -> (&'static str, Option<&str>) {
     }
 }
 
-fn spread(mut times: Vec<Duration>) -> Value {
+/// The median, the 99th percentile and the longest, in seconds.
+pub fn spread(mut times: Vec<Duration>) -> Value {
     times.sort_unstable();
     let at = |percent: usize| {
         let place = (times.len().saturating_sub(1) * percent).div_ceil(100);
-        times
-            .get(place)
-            .map(|time| time.as_millis() as f64 / 1000.0)
+        times.get(place).map(|time| time.as_micros() as f64 / 1e6)
     };
     json!({ "p50": at(50), "p99": at(99), "max": at(100) })
 }

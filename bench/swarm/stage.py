@@ -207,19 +207,22 @@ class Fleet:
         # A relay that joined late has its master's burst at once, so that there is nothing further to wait for.
         return relay
 
-class Swarm(Process):
-    """The listeners."""
+def options(flags):
+    """Flags of the swarm; True is one without a value, False and None are none."""
+    given = {name.replace("_", "-"): value for name, value in flags.items() if value is not None and value is not False}
+    return [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
 
-    def __init__(self, binary, folder, url, listeners, ramp_per_second=200, seconds=3600, **flags):
-        flags |= {"url": url, "listeners": listeners, "ramp-per-second": ramp_per_second, "label-header": "icy-relay", "seconds": seconds}
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
-        super().__init__([binary, *options], folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+class Reporter(Process):
+    """A program that prints a line of JSON in the beginning, at each order, and in the end."""
+
+    def __init__(self, command, folder):
+        super().__init__(command, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
 
     def next_report(self, seconds):
         if not self.selector.select(seconds):
-            sys.exit(f"the swarm said nothing for {seconds} s")
+            sys.exit(f"{self.name} said nothing for {seconds} s")
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
@@ -240,6 +243,37 @@ class Swarm(Process):
 
     def end_report(self):
         return self.order("stop")
+
+class Swarm(Reporter):
+    """The listeners."""
+
+    def __init__(self, binary, folder, url, listeners, ramp_per_second=200, seconds=3600, **flags):
+        flags |= {"url": url, "listeners": listeners, "ramp-per-second": ramp_per_second, "label-header": "icy-relay", "seconds": seconds}
+        super().__init__([binary, *options(flags)], folder)
+
+class Crowd(Reporter):
+    """Who hold connections open to no use."""
+
+    def __init__(self, binary, folder, address, posture, connections, **flags):
+        flags |= {"server": "%s:%d" % address, "posture": posture, "connections": connections}
+        super().__init__([binary, "hold", *options(flags)], folder)
+
+class Knocking(Reporter):
+    """New connections with one request each."""
+
+    def __init__(self, binary, folder, address, connections, **flags):
+        flags |= {"server": "%s:%d" % address, "connections": connections}
+        super().__init__([binary, "knock", *options(flags)], folder)
+
+class StatusPages(Process):
+    """A relay of which there is nothing but the status page: enough to be redirected to."""
+
+    def __init__(self, folder):
+        self.label = "pages"
+        self.ip, self.port = own_address()
+        self.url = f"http://{self.ip}:{self.port}"
+        super().__init__([sys.executable, ROOT / "bench/relays.py", str(self.port), self.ip], folder)
+        eventually("the relay has its page", 10, lambda: self.check() or page(self.url + "/status-json.xsl"))
 
 @contextlib.contextmanager
 def stage(kept=None):

@@ -13,7 +13,7 @@ use crate::acme;
 use crate::tls::{Files, Pair};
 
 /// Longer than two years is of no use to anybody.
-const HSTS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(2 * 366 * 24 * 3600);
+const HSTS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(63_115_200);
 
 /// Reads `[tls]`.
 pub(super) fn tls(section: &mut Section<'_, '_>) -> Tls {

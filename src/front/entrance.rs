@@ -4,8 +4,8 @@
 //! In: accepted connections. Out: those that are let in, and speak HTTP from here on.
 //!
 //! PINGORA: (0.9.1) its own listeners give a handshake 60 s, and make the TLS configuration themselves, without tickets; its
-//! acceptor takes any, so the handshake is made here. Its digest of a socket keeps the peer's address once it is set: that is
-//! how the rest of the house hears of the one behind a proxy.
+//! acceptor takes any, so the handshake is made here. Its digest of a socket can be exchanged: that is how the rest of the house
+//! hears of the one behind a proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -97,7 +97,6 @@ impl Porter {
     ///
     /// SECURITY: anybody could say anything, so only proxies of one's own are listened to.
     async fn hear_proxy(&self, stream: &mut Stream, bind: &Bind) -> Option<Option<SocketAddr>> {
-        // A digest of its own: the connection's would remember the proxy's address.
         let proxy = ip(&SocketDigest::from_raw_fd(stream.id()));
         // Only this machine reaches a unix socket.
         let is_near = matches!(bind.address, Address::Unix(_));
@@ -109,9 +108,10 @@ impl Porter {
         }
         match proxy_protocol::read(stream).await {
             Ok(Some(listener)) => {
-                let digest = stream.get_socket_digest()?;
-                // Set before anybody could ask.
+                let digest = SocketDigest::from_raw_fd(stream.id());
+                // A new digest has nothing in that place.
                 let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(listener)));
+                stream.set_socket_digest(digest);
                 Some(Some(listener))
             }
             Ok(None) => Some(None),

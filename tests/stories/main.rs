@@ -12,9 +12,11 @@
     reason = "clippy takes only #[test] functions for tests; the harness may fail a story in the same way"
 )]
 
+mod acme;
 mod codecs;
 mod commands;
 mod control;
+mod entrance;
 mod faults;
 mod hard_joints;
 mod harness;

@@ -78,9 +78,14 @@ impl PairFiles {
         std::fs::rename(new, self.0.path().join(name)).unwrap();
     }
 
+    /// Where one of them lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     /// The section that names them.
     pub fn section(&self) -> String {
-        let [cert, key] = ["cert.pem", "key.pem"].map(|name| self.0.path().join(name));
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| self.path(name));
         let [cert, key] = [cert, key].map(|path| path.display().to_string());
         format!("[[tls.certificate]]\ncert = \"{cert}\"\nkey = \"{key}\"")
     }

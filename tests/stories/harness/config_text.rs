@@ -75,8 +75,13 @@ impl ConfigText {
 
     /// One more address to listen on, with TLS and these keys beside it; tells which.
     pub fn and_tls_bind(self, keys: &str) -> (Self, SocketAddr) {
+        self.and_plain_bind(&format!("tls = true\n{keys}"))
+    }
+
+    /// One more address to listen on, with these keys beside it; tells which.
+    pub fn and_plain_bind(self, keys: &str) -> (Self, SocketAddr) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
-        let bind = format!("[[bind]]\naddress = \"{address}\"\ntls = true\n{keys}");
+        let bind = format!("[[bind]]\naddress = \"{address}\"\n{keys}");
         (self.with_section(&bind), address)
     }
 

@@ -3,6 +3,7 @@
 //! A story takes a [`Fleet`], puts a [`Balancer`] in front of it, tunes in, and breaks something. Whatever it started
 //! ends with it, also when it fails. Nothing is shared between stories but the counter of [`ports`].
 
+mod acme_server;
 mod audience;
 mod authority;
 mod balancer;
@@ -37,6 +38,7 @@ mod tools;
 mod wait;
 mod wire;
 
+pub use acme_server::AcmeServer;
 pub use audience::{go_on_unbroken, hear_more, nobody_waited, settled};
 pub use authority::{Authority, Certifier, PairFiles};
 pub use balancer::Balancer;

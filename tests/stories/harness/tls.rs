@@ -46,17 +46,26 @@ impl TlsClient {
         Self::speaking(rustls::ALL_VERSIONS, name, authority)
     }
 
+    /// A client that asks for `name` and believes whoever is in this file.
+    pub fn believing(file: &Path, name: &str) -> Self {
+        Self::made(rustls::ALL_VERSIONS, name, file)
+    }
+
     /// A client that speaks these versions.
     pub fn speaking(
         versions: &[&'static SupportedProtocolVersion],
         name: &str,
         authority: &Authority,
     ) -> Self {
+        Self::made(versions, name, &authority.file())
+    }
+
+    fn made(versions: &[&'static SupportedProtocolVersion], name: &str, believed: &Path) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider);
         let builder = builder.with_protocol_versions(versions).unwrap();
         let mut config = builder
-            .with_root_certificates(roots(&authority.file()))
+            .with_root_certificates(roots(believed))
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(16);
         Self {
@@ -91,13 +100,27 @@ impl TlsClient {
         }
     }
 
-    /// Shakes hands, asks for `target` and reads the answer to its end.
+    /// Shakes hands, asks for `target` and reads the answer to its end, or the first 4 KiB of it.
     ///
     /// # Errors
     /// No hands were shaken, or no answer came.
     pub fn shake_hands(&self, server: SocketAddr, target: &str) -> io::Result<Handshake> {
+        self.shake_hands_after(b"", server, target)
+    }
+
+    /// As [`Self::shake_hands`], once these bytes are sent.
+    ///
+    /// # Errors
+    /// No hands were shaken, or no answer came.
+    pub fn shake_hands_after(
+        &self,
+        first: &[u8],
+        server: SocketAddr,
+        target: &str,
+    ) -> io::Result<Handshake> {
         let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
         socket.set_read_timeout(Some(PATIENCE))?;
+        socket.write_all(first)?;
         let name = ServerName::try_from(self.name.clone()).unwrap();
         let mut tls = ClientConnection::new(self.config.clone(), name).map_err(io::Error::other)?;
         let mut stream = rustls::Stream::new(&mut tls, &mut socket);
@@ -105,9 +128,13 @@ impl TlsClient {
             stream,
             "GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         )?;
-        let mut answer = Vec::new();
+        let mut answer = vec![0; 4096];
+        let mut length = 0;
         // Whoever closes without a word has answered all the same.
-        let _ = stream.read_to_end(&mut answer);
+        while let Ok(read @ 1..) = stream.read(answer.get_mut(length..).unwrap_or_default()) {
+            length += read;
+        }
+        answer.truncate(length);
         if !answer.starts_with(b"HTTP/1.1 ") {
             return Err(io::Error::other("no answer"));
         }
