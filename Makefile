@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh Debian or Ubuntu with Rust:
 #   make demo   build and run the balancer before an embedded fleet; nothing else is needed
 #   make test   all tests, with real icecast2, ffmpeg and curl
-.PHONY: help demo build test lint unit stories bench bench-streams fuzz deny
+.PHONY: help demo build test lint unit stories bench bench-streams bench-tls fuzz deny
 
 # Missing Debian packages are installed; elsewhere the names are told. $(1): program, $(2): package.
 define need
@@ -50,6 +50,14 @@ bench-streams: tools-build tools-stories
 	$(call need,nginx,nginx-light)
 	bench/proxy/bench.py
 	bench/failover/bench.py
+
+bench-tls: tools-build tools-stories
+	$(call need,haproxy,haproxy)
+	$(call need,nginx,nginx-light)
+	$(call need,openssl,openssl)
+	bench/tls/bench.py
+	bench/proxy/bench.py --tls
+	bench/hardness/bench.py slow holds swap
 
 # Needs the nightly toolchain and cargo-fuzz, and says so when one is missing.
 FUZZ_SECONDS ?= 30

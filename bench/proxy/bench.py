@@ -5,13 +5,14 @@ All stand in front of the same real icecast2 relays (two of one master, 128 kbit
 byte. Rounds take turns between the servers, each freshly started, so that a noisy machine is noisy for all; medians
 are printed. Needs: icecast2 haproxy nginx (Debian: nginx-light) setpriv; builds the release binary and the swarm.
 
-TLS towards the listeners is not measured: the balancer has none yet. It wants rows of their own, and a swarm that speaks it.
+`--tls` puts TLS 1.3 between the servers and the listeners.
 """
 import argparse, datetime, json, os, pathlib, statistics, sys, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 from servers import Balancer, haproxy, nginx, versions
+from certificates import Authority
 from stage import BYTES_PER_SECOND, Fleet, Swarm, cpu_seconds, memory_bytes, need, raise_file_limit, release_balancer, release_swarm, stage
 
 NAMES = {
@@ -35,6 +36,7 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=20, help="length of the measuring (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="(default %(default)s)")
     parser.add_argument("--relays", type=int, default=2, help="(default %(default)s)")
+    parser.add_argument("--tls", action="store_true", help="listeners come by https")
     parser.add_argument("--servers", default=",".join(NAMES), help="which, in which order (default %(default)s)")
     parser.add_argument("--balancer", type=built, help="a built icecast-balancer, instead of building it")
     parser.add_argument("--swarm", type=built, help="a built swarm, instead of building it")
@@ -46,23 +48,23 @@ def arguments():
         parser.error(f"--servers: expected {', '.join(NAMES)}, found {', '.join(unknown)}")
     return flags
 
-def start(name, flags, folder, relays):
+def start(name, flags, folder, relays, pair):
     maxconn = flags.listeners + 500
     match name:
         case "balancer":
-            return Balancer(flags.balancer, folder, relays, flags.balancer_config)
+            return Balancer(flags.balancer, folder, relays, flags.balancer_config, pair)
         case "haproxy":
-            return haproxy(folder, relays, maxconn)
+            return haproxy(folder, relays, maxconn, pair)
         case "nginx-buffered":
-            return nginx(folder, relays, maxconn, "on")
+            return nginx(folder, relays, maxconn, "on", pair)
         case "nginx-unbuffered":
-            return nginx(folder, relays, maxconn, "off")
+            return nginx(folder, relays, maxconn, "off", pair)
 
-def measure(name, flags, folder, relays):
+def measure(name, flags, folder, relays, pair):
     """One round of one server."""
-    with start(name, flags, folder, relays).wait() as server:
+    with start(name, flags, folder, relays, pair).wait() as server:
         empty = memory_bytes(server.pid)
-        with Swarm(flags.swarm, folder, server.url, flags.listeners, flags.ramp_per_second) as swarm:
+        with Swarm(flags.swarm, folder, server.url, flags.listeners, flags.ramp_per_second, ca=pair and pair.root) as swarm:
             swarm.ramped(30 + flags.listeners / flags.ramp_per_second)
             time.sleep(flags.settle)
             cpu, began, swarm_cpu = cpu_seconds(server.pid), swarm.snapshot(), cpu_seconds(swarm.pid)
@@ -114,7 +116,7 @@ def summary(results):
     return {"ratios_of_cpu": compared, "memory_goal_bytes": MEMORY_GOAL_BYTES}
 
 def table(results, compared, flags):
-    spread = f"{flags.listeners} listeners of 128 kbit/s, plain HTTP, one worker; medians of {flags.rounds} rounds of {flags.seconds:g} s"
+    spread = f"{flags.listeners} listeners of 128 kbit/s, {'TLS 1.3' if flags.tls else 'plain HTTP'}, one worker; medians of {flags.rounds} rounds of {flags.seconds:g} s"
     lines = [spread, "", "| | CPU s per GB | cores | RSS per listener | PSS | private | reads per listener and s | delivered | ours / theirs (least, most) | goal |", "|" + "---|" * 10]
     for name, rounds in results.items():
         memory = [middle(rounds, "memory_per_listener_bytes", kind) / 1000 for kind in ("rss", "pss", "private")]
@@ -137,9 +139,10 @@ def main():
     results = {name: [] for name in flags.servers}
     with stage() as (stack, folder):
         fleet = Fleet(stack, folder, flags.swarm, flags.relays)
+        pair = Authority(folder).pair("listeners") if flags.tls else None
         for number in range(flags.rounds):
             for name in flags.servers:
-                result = measure(name, flags, folder, fleet.relays)
+                result = measure(name, flags, folder, fleet.relays, pair)
                 results[name].append(result)
                 clean = "" if result["clean"] else f"; NOT CLEAN: {json.dumps(result['listeners'])}"
                 print(f"round {number + 1} {name}: {result['cpu_seconds_per_gigabyte']:.2f} s/GB{clean}", file=sys.stderr)

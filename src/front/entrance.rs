@@ -69,7 +69,9 @@ impl Porter {
         if !bind.tls && !bind.proxy_protocol {
             return Some((stream, pass));
         }
-        let received = timeout(ENTRY_DEADLINE, self.prepare(stream, pass, bind)).await;
+        // On the heap: a handshake needs 7 KB, which each connection would keep until it ends.
+        let prepared = Box::pin(self.prepare(stream, pass, bind));
+        let received = timeout(ENTRY_DEADLINE, prepared).await;
         received.unwrap_or_else(|_| {
             debug!("a connection did not begin within {ENTRY_DEADLINE:?}");
             None

@@ -114,6 +114,9 @@ impl Gate {
             let kept = head.keeps_alive && !*shutdown.borrow();
             visit.read.advance(length);
             let sent = send(&mut stream, visit.answer.as_bytes()).await;
+            if sent && !kept {
+                bid_farewell(&mut stream).await;
+            }
             return (sent && kept).then_some(Served::Answered(stream));
         }
         let head = visit.read.split_to(length);
@@ -216,6 +219,14 @@ async fn send(stream: &mut Stream, answer: &[u8]) -> bool {
         stream.flush().await
     };
     matches!(timeout(WRITE_DEADLINE, write).await, Ok(Ok(())))
+}
+
+/// Says on TLS that this is the end: without it an answer may have been cut by somebody on the way.
+async fn bid_farewell(stream: &mut Stream) {
+    if stream.get_ssl_digest().is_some() {
+        // Who is gone already needs no farewell.
+        let _ = timeout(LINGER_TIME, AsyncWriteExt::shutdown(stream)).await;
+    }
 }
 
 /// Answers a head that cannot be trusted and closes, reading away what is still coming for a moment.

@@ -9,8 +9,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SignatureAlgorithm};
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, Fleet, PairFiles, Question, Radio, TlsClient, TuneIn,
-    eventually, go_on_unbroken, millis, nobody_waited, seconds, settled,
+    Authority, Balancer, Browser, ConfigText, Fleet, PairFiles, Question, Radio, Relay, TlsClient,
+    TuneIn, eventually, go_on_unbroken, millis, nobody_waited, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -40,6 +40,10 @@ impl Door {
 
     fn client(&self) -> TlsClient {
         TlsClient::asking_for(NAME, &self.authority)
+    }
+
+    fn url(&self) -> String {
+        format!("https://{}{MOUNT}", self.tls)
     }
 
     fn radios(&self, n: usize) -> Vec<Radio> {
@@ -96,6 +100,65 @@ fn http_and_https_stand_side_by_side_and_each_gets_his_own() {
             .at(near)
             .is_ok_and(|radio| radio.head().status == 200)
     });
+}
+
+#[test]
+fn a_browser_plays_https_over_the_death_of_a_relay() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let Some(browser) = Browser::playing(&door.url()) else {
+        return;
+    };
+    eventually(seconds(20), "it plays", || browser.played_seconds() > 1.0);
+    let carried = |number| {
+        door.balancer
+            .admin_status()
+            .of(fleet.relay(number))
+            .streams()
+            == 1
+    };
+
+    fleet.relay(if carried(1) { 1 } else { 2 }).kill();
+
+    eventually(seconds(30), "it goes on playing", || {
+        browser.played_seconds() > 15.0
+    });
+    assert_eq!(door.balancer.seams("exact"), 1);
+}
+
+#[test]
+fn a_browser_on_https_follows_a_redirect_to_a_relay_on_https() {
+    let authority = Authority::new();
+    let relay = Relay::of_everything().certified_by(&authority);
+    let fleet = Fleet::made_of([relay]).carrying(MOUNT);
+    let secure = fleet.relay(1).secure_address();
+    let config = ConfigText::of_none()
+        .and_secure_relay_at(secure)
+        .trusting(&authority);
+    let door = Door::with(config);
+    let Some(browser) = Browser::playing(&door.url()) else {
+        return;
+    };
+    eventually(seconds(20), "it plays", || browser.played_seconds() > 3.0);
+    assert_eq!(
+        fleet.relay(1).reported_listeners(),
+        1,
+        "from the relay itself"
+    );
+    let carried = format!("icecast_balancer_streams{{relay=\"{secure}\"}} 0\n");
+    let metrics = door.balancer.ask_as_operator("/metrics").text();
+    assert!(metrics.contains(&carried), "{metrics}");
+}
+
+#[test]
+fn the_end_of_an_answer_is_told() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let secure = format!("public_url = \"https://{}\"", fleet.names()[0]);
+    let door = Door::with(ConfigText::of(&fleet).with_relay(1, &secure));
+    for target in [MOUNT, "/status", "/no-such-mount", "//"] {
+        let hands = door.client().shake_hands(door.tls, target).unwrap();
+        assert!(hands.told_the_end, "{target}");
+    }
 }
 
 #[test]

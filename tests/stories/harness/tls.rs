@@ -38,6 +38,8 @@ pub struct Handshake {
     pub version: ProtocolVersion,
     /// No new session: the server knew the client.
     pub resumed: bool,
+    /// The server said that the answer was over (`close_notify`).
+    pub told_the_end: bool,
 }
 
 impl TlsClient {
@@ -130,10 +132,14 @@ impl TlsClient {
         )?;
         let mut answer = vec![0; 4096];
         let mut length = 0;
-        // Whoever closes without a word has answered all the same.
-        while let Ok(read @ 1..) = stream.read(answer.get_mut(length..).unwrap_or_default()) {
-            length += read;
-        }
+        let ended = loop {
+            match stream.read(answer.get_mut(length..).unwrap_or_default()) {
+                Ok(0) => break length < 4096,
+                Ok(read) => length += read,
+                // Whoever closes without a word has answered all the same.
+                Err(_) => break false,
+            }
+        };
         answer.truncate(length);
         if !answer.starts_with(b"HTTP/1.1 ") {
             return Err(io::Error::other("no answer"));
@@ -143,6 +149,7 @@ impl TlsClient {
             certificate: chain[0].clone().into_owned(),
             version: tls.protocol_version().unwrap(),
             resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
+            told_the_end: ended,
         })
     }
 
