@@ -43,6 +43,7 @@ pub fn xml(
   </authentication>
   <listen-socket><port>{port}</port><bind-address>{ip}</bind-address></listen-socket>
   {secure_socket}{elements}
+  <http-headers><header name=\"Access-Control-Allow-Origin\" value=\"*\" /></http-headers>
   <fileserve>1</fileserve>
   <paths>
     <basedir>{share}</basedir><webroot>{share}/web</webroot><adminroot>{share}/admin</adminroot>
