@@ -9,7 +9,9 @@ NAMES = {"balancer": "icecast-balancer", "haproxy": "HAProxy", "nginx": "nginx"}
 def door(name, flags, folder, relay, pair, room):
     match name:
         case "balancer":
-            return Balancer(flags.balancer, folder, [relay], flags.balancer_config, pair, "redirect")
+            # Its own limit goes by the descriptors, of which a carried listener takes two.
+            limits = "" if "[limits]" in flags.balancer_config else f"[limits]\nconnections = {room}\n"
+            return Balancer(flags.balancer, folder, [relay], flags.balancer_config + limits, pair, "redirect")
         case "haproxy":
             return haproxy(folder, [relay], room, pair, TEMPLATES / "haproxy.cfg")
         case "nginx":

@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(inspect(input).as_ref(), Ok(&head));
     assert_unambiguous(bytes, &head);
     assert_leads_nowhere_else(&head);
-    let scheme = scheme_of(head.forwarded_proto, || Some([192, 0, 2, 1].into()), &[]);
+    let scheme = scheme_of(Scheme::Http, head.forwarded_proto, || Some([192, 0, 2, 1].into()), &[]);
     assert_eq!(scheme, Scheme::Http);
 });
 
