@@ -12,6 +12,7 @@ mod certificates;
 mod credentials;
 mod draft;
 mod drop_in;
+mod entry;
 mod env;
 mod error;
 mod file;
@@ -35,10 +36,9 @@ use ipnet::IpNet;
 use regex::bytes::Regex;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::acme;
 use crate::fleet::{Origin, Relay};
-use crate::tls::Files;
 
+pub use self::entry::{Address, Bind, Limits, Tls};
 pub use self::env::Sources;
 pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
 pub use self::load::{Loaded, load};
@@ -91,78 +91,6 @@ pub enum Mode {
     Redirect,
     /// The balancer carries the stream, over a connection of the listener's own to a relay.
     Proxy,
-}
-
-/// One public address, and what is spoken there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bind {
-    /// Where.
-    pub address: Address,
-    /// Listeners speak TLS.
-    pub tls: bool,
-    /// A proxy in front says first, by the PROXY protocol, who connects.
-    pub proxy_protocol: bool,
-}
-
-/// Where we listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// An IPv4 or IPv6 address with port.
-    Tcp(SocketAddr),
-    /// A unix socket (`unix:/path`).
-    Unix(std::path::PathBuf),
-}
-
-impl std::fmt::Display for Address {
-    /// As it stands in the file.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl Bind {
-    /// Plain HTTP at this address.
-    pub fn plain(address: Address) -> Self {
-        Self {
-            address,
-            tls: false,
-            proxy_protocol: false,
-        }
-    }
-}
-
-/// How many are let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections in total; `None` follows the limit of file descriptors.
-    pub connections: Option<usize>,
-    /// Connections of one address, or of one IPv6 network of 64 bits.
-    pub connections_per_address: usize,
-    /// Carried streams of one address.
-    pub listeners_per_address: usize,
-    /// Whose connections count in the total only.
-    pub exempt: Vec<IpNet>,
-}
-
-/// TLS towards listeners.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificates and their keys, the default first.
-    pub certificates: Vec<Files>,
-    /// How one is ordered and renewed.
-    pub acme: Option<acme::Settings>,
-    /// How long browsers shall come to us by https only (`Strict-Transport-Security`); zero says nothing of it.
-    pub hsts: Duration,
-}
-
-impl Tls {
-    /// Whether nothing says where a certificate comes from.
-    pub fn is_without_certificate(&self) -> bool {
-        self.certificates.is_empty() && self.acme.is_none()
-    }
 }
 
 /// The operator's address.

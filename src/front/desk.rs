@@ -13,6 +13,7 @@ use super::public_status;
 use super::refuse::Refusal;
 use super::signpost::Signpost;
 use super::tally::Tally;
+use super::wish::{Decision, Wish};
 use crate::acme::Challenges;
 use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
@@ -49,36 +50,6 @@ pub struct Desk {
     public_url: Option<String>,
     modes: Modes,
     challenges: Option<Challenges>,
-}
-
-/// A request, as far as it matters for the decision.
-#[derive(Debug)]
-pub struct Wish<'a> {
-    /// What is asked for.
-    pub ask: Ask<'a>,
-    /// A HEAD: the answer without its body, and nobody placed.
-    pub is_head: bool,
-    /// The listener's scheme.
-    pub scheme: Scheme,
-    /// The address that the listener connected to, when it is an IP address.
-    pub local: Option<SocketAddr>,
-    /// The listener's player.
-    pub user_agent: Option<&'a [u8]>,
-}
-
-/// How a request is answered.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The listener is sent to this URL.
-    Redirect(String),
-    /// The stream of this mount is carried.
-    Carry(Arc<str>),
-    /// A page is sent.
-    Page(Page),
-    /// The head of a stream of this MIME type.
-    StreamHead(Option<String>),
-    /// What a browser may send is told.
-    Preflight,
 }
 
 impl Desk {

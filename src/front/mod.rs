@@ -34,6 +34,7 @@ mod session;
 mod signpost;
 mod tally;
 mod upgrade;
+mod wish;
 
 pub use answer::SERVER_NAME;
 pub use budget::{Budget, Limits};
