@@ -1,12 +1,12 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
 mod binds;
+mod entry;
 mod fds;
 mod stop;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use ipnet::IpNet;
 use log::{info, warn};
@@ -24,19 +24,18 @@ pub use stop::Stop;
 
 use binds::{options, try_binds};
 
-use crate::acme::{self, Acme};
+use crate::acme::Acme;
 use crate::admin::{AdminPages, Source};
 use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{
-    Budget, Desk, Door, Entrance, Express, Frame, Gate, Limits, Manners, Modes, Parts, Porter,
-    Tally,
+    Budget, Desk, Door, Entrance, Express, Frame, Gate, Manners, Modes, Parts, Porter, Tally,
 };
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
 use crate::stream::{Mover, Routes, Seats, Studio};
-use crate::tls::{self, BadPair, Certificates, Files, Watch};
+use crate::tls::{BadPair, Watch};
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -102,9 +101,9 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     };
     server.add_service(background_service("mover", mover));
     let streams = studio.streams.clone();
-    let certificates = certificates(&config)?;
-    let terms = terms(&config, &certificates)?;
-    let budget = Arc::new(budget(&config));
+    let certificates = entry::certificates(&config)?;
+    let terms = entry::terms(&config, &certificates)?;
+    let budget = Arc::new(entry::budget(&config));
     server.add_service(front(
         &server.configuration,
         &config,
@@ -113,10 +112,10 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         terms,
         budget.clone(),
     ));
-    server.add_service(background_service(
-        "certificates",
-        Watch(certificates.clone()),
-    ));
+    if !config.tls.is_without_certificate() {
+        let watch = Watch(certificates.clone());
+        server.add_service(background_service("certificates", watch));
+    }
     let acme_status = acme.as_ref().map(Acme::status);
     if let Some(acme) = acme {
         server.add_service(background_service("acme", acme));
@@ -126,7 +125,7 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
             fleet,
             tally,
             streams,
-            certificates: certificates.clone(),
+            certificates,
             budget,
             acme: acme_status,
         };
@@ -209,51 +208,6 @@ fn rules(config: &Config) -> Rules {
             hidden: hidden.map(|(path, _)| path.clone()).collect(),
         },
     }
-}
-
-fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
-    let awaited = config.tls.acme.as_ref().map(|settings| {
-        let acme::Paths { chain, key, .. } = acme::paths(settings);
-        Files { chain, key }
-    });
-    let certificates = Certificates::load(config.tls.certificates.clone(), awaited)?;
-    for known in certificates.known() {
-        let names = known.names.join(", ");
-        let until = humantime::format_rfc3339_seconds(known.valid_until);
-        match known.valid_until > SystemTime::now() {
-            true => info!("certificate for {names} until {until}"),
-            false => warn!("the certificate for {names} ended at {until}: players will refuse it"),
-        }
-    }
-    Ok(certificates.into())
-}
-
-/// How many are let in: as many as there are file descriptors for, where nothing else was said.
-fn budget(config: &Config) -> Budget {
-    let limits = &config.limits;
-    let room = fds::raise_fd_limit().connections();
-    let connections = limits.connections.unwrap_or(room);
-    if connections > room {
-        warn!(
-            "limits.connections is {connections}, but there are file descriptors for {room} only (LimitNOFILE)"
-        );
-    }
-    Budget::new(Limits {
-        connections,
-        per_address: limits.connections_per_address,
-        listeners_per_address: limits.listeners_per_address,
-        exempt: limits.exempt.clone(),
-    })
-}
-
-/// What is spoken at the binds with TLS; `None` where there are none.
-fn terms(
-    config: &Config,
-    certificates: &Arc<Certificates>,
-) -> Result<Option<Arc<ServerConfig>>, rustls::Error> {
-    let wanted = config.binds.iter().any(|bind| bind.tls);
-    let terms = || tls::server_config(certificates.clone(), &[b"http/1.1"]);
-    wanted.then(terms).transpose()
 }
 
 /// Pingora's load balancer with our discovery, our health check and our selection.

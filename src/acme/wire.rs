@@ -85,7 +85,7 @@ impl Wire {
         asked_to_wait: AskedToWait,
     ) -> Result<Self, WireError> {
         // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
-        pingora::tls::install_default_crypto_provider();
+        crate::tls::install_provider();
         let mut builder = Client::builder();
         if let Some(file) = ca_file {
             let pem = std::fs::read(file).map_err(WireError::Authorities)?;

@@ -62,7 +62,7 @@ fn bearer(token: &Token) -> Result<HeaderValue, ControlError> {
 
 fn client() -> Result<Client, ControlError> {
     // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
-    pingora::tls::install_default_crypto_provider();
+    crate::tls::install_provider();
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

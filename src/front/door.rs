@@ -124,10 +124,9 @@ impl Door {
     }
 
     fn reply<'s>(&'s self, session: &'s mut Session) -> Reply<'s> {
-        let is_https = self.scheme(session) == Scheme::Https;
         let hsts = self.0.manners.hsts.as_deref();
         Reply {
-            hsts: hsts.filter(|_| is_https),
+            hsts: hsts.filter(|_| self.scheme(session) == Scheme::Https),
             session,
         }
     }

@@ -62,7 +62,7 @@ impl Fetcher {
     /// A client without redirects, proxies, retries and kept connections.
     pub(super) fn new(book: AddressBook, ca: Option<&Path>) -> Result<Self, PollerError> {
         // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
-        pingora::tls::install_default_crypto_provider();
+        crate::tls::install_provider();
         let mut builder = Client::builder();
         if let Some(file) = ca {
             let pem = std::fs::read(file).map_err(PollerError::Authorities)?;

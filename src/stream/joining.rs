@@ -56,8 +56,6 @@ pub struct Joining {
     /// When the last piece came that was larger than those of a live stream.
     burst_at: Instant,
     found: Option<Found>,
-    /// What had been sent when it was found: more may follow until the landing.
-    sent_bytes: u64,
 }
 
 enum Body {
@@ -94,7 +92,6 @@ impl Joining {
             began: Instant::now(),
             burst_at: Instant::now(),
             found: None,
-            sent_bytes: 0,
         }
     }
 
@@ -121,7 +118,6 @@ impl Joining {
         let now = Instant::now();
         let mut again_at = self.burst_at + BURST_PAUSE;
         if again_at <= now || now >= self.began + MOST_PATIENCE {
-            self.sent_bytes = sent_bytes(scene);
             self.found = self.conclude(scene);
             if self.found.is_some() {
                 return Ok(());
@@ -183,7 +179,6 @@ impl Joining {
             // The relay that he is on brought its first audio meanwhile.
             self.body = Body::of(scene.carried);
         }
-        self.sent_bytes = sent_bytes(scene);
         let before = self.found.take();
         match (&mut self.body, scene.carried) {
             (Body::Plain { audio, search }, Carried::Plain(sent)) => {
@@ -237,23 +232,16 @@ impl Joining {
         }
     }
 
-    /// Lands; `None` while the joint is not found. Where the last relay went on since it was, so does the joint.
+    /// Lands; `None` while the joint is not found. An exact one is landed on in the poll that found it; one that waited for
+    /// better is found anew, as both relays went on meanwhile.
     pub fn land(self, scene: &Scene<'_>) -> Option<Landing> {
-        let since = sent_bytes(scene).saturating_sub(self.sent_bytes);
-        let now = match (&self.body, scene.carried) {
-            (Body::Ogg(approach), Carried::Ogg(sent)) => Found::page(sent.joint(approach)),
-            _ => None,
+        let found = match self.is_exact() {
+            true => self.found,
+            false => self.conclude(scene).or(self.found),
         };
-        // What was foretold by the clock is foretold anew.
-        let guess = (!self.is_exact()).then(|| self.conclude(scene)).flatten();
-        let found = now.or(guess).or(self.found)?;
-        let (cargo, seam) = match (self.body, found) {
-            (Body::Plain { audio, .. }, Found::Spot(spot)) => {
-                let place = match guess {
-                    Some(_) => spot.place,
-                    None => spot.place + since,
-                };
-                (Cargo::Plain { audio, place }, spot.seam)
+        let (cargo, seam) = match (self.body, found?) {
+            (Body::Plain { audio, .. }, Found::Spot(Spot { place, seam })) => {
+                (Cargo::Plain { audio, place }, seam)
             }
             (Body::Ogg(approach), Found::Page { resume, seam }) => {
                 (Cargo::Ogg { approach, resume }, seam)
@@ -267,14 +255,6 @@ impl Joining {
             cargo,
             titles: self.titles,
         })
-    }
-}
-
-/// How much of plain audio the listener was sent.
-fn sent_bytes(scene: &Scene<'_>) -> u64 {
-    match scene.carried {
-        Carried::Plain(plain) => plain.tail().sent_bytes(),
-        _ => 0,
     }
 }
 

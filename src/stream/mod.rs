@@ -1,7 +1,7 @@
 //! Streams: a listener's audio carried by the balancer, on and on, whatever happens to the relays.
 //!
 //! ```text
-//!  tuner --(first relay: link)--> relay_stream --> carried --> outlet --> Pingora --> listener
+//!  tuner --(first relay: link)--> relay_stream --> carried --> outlet --> listener
 //!                                     |               ^
 //!                lost, silent, asked  |               | what was sent
 //!                                     v               |
@@ -10,10 +10,9 @@
 //!                                     +--> landing: the very next byte, or a seam that is counted
 //! ```
 //!
-//! Pure, bytes in and bytes out: `splice`, `search`, `carried`, `ogg`, `mpeg`, `icy`, `head`, `request`, `pace`. `seats`
-//! asks selection; `routes`, `doorstep`, `link` and `watermark` touch
-//! the network; `streams` knows who is where, and
-//! `mover` asks listeners to move.
+//! Pure, bytes in and bytes out: `splice`, `search`, `carried`, `outlet`, `delivery`, `ogg`, `mpeg`, `icy`, `head`, `request`,
+//! `pace`. `seats` asks selection; `routes`, `doorstep`, `link` and `watermark` touch the network; `streams` knows who is
+//! where, and `mover` asks listeners to move.
 
 mod attempt;
 mod carried;

@@ -147,7 +147,6 @@ impl Aboard {
 
     /// Notes that no relay could take the listener in time.
     pub fn note_given_up(&self) {
-        self.berth.journey.given_up.store(true, Ordering::Relaxed);
         self.streams.lost.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -169,7 +168,6 @@ pub struct Journey {
     relays: Mutex<(Vec<String>, usize)>,
     bytes: AtomicU64,
     seams: [AtomicU64; Seam::ALL.len()],
-    given_up: AtomicBool,
 }
 
 impl Journey {
@@ -192,19 +190,9 @@ impl Journey {
         }
     }
 
-    /// Bytes of the stream that were taken for him.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
     /// Seams by kind.
     pub fn seams(&self) -> impl Iterator<Item = (Seam, u64)> {
         let counts = self.seams.iter().map(|count| count.load(Ordering::Relaxed));
         Seam::ALL.into_iter().zip(counts)
-    }
-
-    /// Whether it ended because no relay could take him in time.
-    pub fn is_given_up(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
     }
 }

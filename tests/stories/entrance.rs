@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::harness::{
     Authority, Balancer, ConfigText, FakeRelay, Fleet, PairFiles, Question, TlsClient, TuneIn,
-    eventually, millis, seconds,
+    answers_to_bytes, eventually, millis, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -25,20 +25,12 @@ fn held(n: usize, server: SocketAddr) -> Vec<TcpStream> {
         .collect()
 }
 
-fn address(balancer: &Balancer) -> SocketAddr {
-    balancer
-        .url("")
-        .trim_start_matches("http://")
-        .parse()
-        .unwrap()
-}
-
 #[test]
 fn an_address_has_so_many_connections_and_no_more_and_the_operator_is_answered_all_the_same() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let limits = "[limits]\nconnections_per_address = 20\nexempt = []";
     let balancer = Balancer::with_config(&ConfigText::of(&fleet).with_section(limits));
-    let server = address(&balancer);
+    let server = balancer.address();
     let connections = |n: u32| {
         let metrics = balancer.ask_as_operator("/metrics").text();
         metrics.contains(&format!("icecast_balancer_connections {n}\n"))
@@ -68,7 +60,7 @@ fn there_are_so_many_connections_in_total_and_no_more() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let config = ConfigText::of(&fleet).with_section("[limits]\nconnections = 10");
     let balancer = Balancer::with_config(&config);
-    let server = address(&balancer);
+    let server = balancer.address();
     let mut guests = Vec::new();
     eventually(seconds(3), "ten are there", || {
         guests.extend(held(1, server));
@@ -92,7 +84,7 @@ fn an_address_hears_so_many_streams_and_no_more() {
     drop(radios);
     eventually(seconds(5), "a listener left", || {
         TuneIn::to(MOUNT)
-            .at(address(&balancer))
+            .at(balancer.address())
             .is_ok_and(|radio| radio.head().status == 200)
     });
 }
@@ -177,12 +169,7 @@ fn browsers_are_sent_to_https_where_the_operator_wants_it_and_old_radios_are_not
         let question = format!(
             "GET {target} HTTP/1.1\r\nHost: radio.example:80\r\nUser-Agent: {agent}\r\n\r\n"
         );
-        let mut socket = TcpStream::connect(address(&balancer)).unwrap();
-        socket.set_read_timeout(Some(millis(500))).unwrap();
-        socket.write_all(question.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let _ = socket.read_to_end(&mut answer);
-        String::from_utf8(answer).unwrap()
+        answers_to_bytes(balancer.address(), question.as_bytes())
     };
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 

@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, Fleet, PairFiles, TlsClient, eventually, seconds,
+    Authority, Balancer, ConfigText, Fleet, PairFiles, TlsClient, answers_to_bytes, eventually,
+    seconds,
 };
 
 /// A request's bytes, what it is, and the status it gets.
@@ -139,33 +140,16 @@ fn vectors() -> Vec<Vector> {
     ]
 }
 
-/// All that comes back until the balancer closes or falls silent.
-fn answers(server: SocketAddr, request: &[u8]) -> String {
-    let mut socket = TcpStream::connect(server).unwrap();
-    socket.set_read_timeout(Some(seconds(5))).unwrap();
-    // Half of a request that is refused early may find the way shut: only the answer counts.
-    let _ = socket.write_all(request);
-    let _ = socket.shutdown(std::net::Shutdown::Write);
-    let mut answer = Vec::new();
-    let _ = socket.read_to_end(&mut answer);
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 fn status(answer: &str) -> u16 {
     let word = answer.split(' ').nth(1).unwrap_or_default();
     word.parse().unwrap_or(0)
-}
-
-fn address(balancer: &Balancer) -> SocketAddr {
-    let url = balancer.url("");
-    url.trim_start_matches("http://").parse().unwrap()
 }
 
 #[test]
 fn requests_that_break_http_are_refused_and_the_connection_is_closed() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
-    assert_refused(address(&balancer));
+    assert_refused(balancer.address());
 }
 
 #[test]
@@ -188,7 +172,7 @@ fn requests_that_break_http_are_refused_on_tls_too() {
 fn assert_refused(server: SocketAddr) {
     let mut wrong = Vec::new();
     for Vector(name, request, expected) in vectors() {
-        let answer = answers(server, &request);
+        let answer = answers_to_bytes(server, &request);
         if status(&answer) != expected {
             wrong.push(format!("{name}: expected {expected}, got {answer:?}"));
         }
@@ -209,8 +193,8 @@ fn requests_in_one_piece_are_answered_one_after_the_other() {
     let status_page = line("GET /status HTTP/1.1");
     let last = get("Connection: close\r\n");
 
-    let answer = answers(
-        address(&balancer),
+    let answer = answers_to_bytes(
+        balancer.address(),
         &[upgrade, status_page, get(""), last].concat(),
     );
 
@@ -227,7 +211,7 @@ fn requests_in_one_piece_are_answered_one_after_the_other() {
 fn a_head_that_comes_byte_by_byte_is_served_when_it_is_whole() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
-    let mut socket = TcpStream::connect(address(&balancer)).unwrap();
+    let mut socket = TcpStream::connect(balancer.address()).unwrap();
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(seconds(5))).unwrap();
     for byte in get("Connection: close\r\n") {
@@ -243,7 +227,7 @@ fn the_express_lane_and_the_door_answer_alike() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
     let answer = |request: &[u8]| {
-        let text = answers(address(&balancer), request);
+        let text = answers_to_bytes(balancer.address(), request);
         let head = text.split("\r\n\r\n").next().unwrap().to_owned();
         let mut lines: Vec<String> = head
             .lines()
@@ -287,7 +271,7 @@ fn who_reads_no_answer_is_let_go() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
     for target in ["/live.mp3", "/nope"] {
-        let mut deaf = TcpStream::connect(address(&balancer)).unwrap();
+        let mut deaf = TcpStream::connect(balancer.address()).unwrap();
         deaf.set_write_timeout(Some(seconds(1))).unwrap();
         let question = line(&format!("GET {target} HTTP/1.1")).repeat(100);
         // Until the answers fill every buffer on the way and the balancer reads no more.
@@ -308,9 +292,9 @@ fn a_blank_line_behind_a_request_is_no_request() {
     let fleet = Fleet::of(1).carrying("/live.mp3");
     let balancer = Balancer::in_front_of(&fleet);
     let two = [get(""), b"\r\n".to_vec(), get("Connection: close\r\n")].concat();
-    let answer = answers(address(&balancer), &two);
+    let answer = answers_to_bytes(balancer.address(), &two);
     assert_eq!(answer.matches("HTTP/1.1 307").count(), 2, "{answer}");
     let trailing = [get(""), b"\r\n".to_vec()].concat();
-    let answer = answers(address(&balancer), &trailing);
+    let answer = answers_to_bytes(balancer.address(), &trailing);
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
 }

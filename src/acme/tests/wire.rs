@@ -50,7 +50,7 @@ async fn refused(directory: &str, answer: &'static str) -> (AcmeError, Option<Du
     let server = tokio::spawn(serve(listener, directory, answer));
     let folder = Folder::new();
     let settings = settings_for(format!("{url}/dir"), &folder);
-    pingora::tls::install_default_crypto_provider();
+    crate::tls::install_provider();
     let wire = Wire {
         client: reqwest::Client::builder().no_proxy().build().unwrap(),
         asked_to_wait: AskedToWait::default(),

@@ -112,6 +112,11 @@ impl Balancer {
         answer.ok().map(|answer| answer.status)
     }
 
+    /// Where listeners reach it.
+    pub fn address(&self) -> SocketAddr {
+        self.public
+    }
+
     /// Asks for a mount, as a player would.
     #[track_caller]
     pub fn tune_in(&self, mount: &str) -> Answer {

@@ -1,7 +1,7 @@
 //! One HTTP question over a plain socket, and its answer, byte for byte: nothing is followed, kept alive or guessed.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// `admin:hackme`, as every icecast2 of the stories has it.
@@ -60,6 +60,20 @@ impl Question {
     pub fn ask(&self, server: SocketAddr) -> io::Result<Answer> {
         Asked(self.send_to(server)?).answer()
     }
+}
+
+/// All that comes back for these bytes until the server closes or falls silent.
+pub fn answers_to_bytes(server: SocketAddr, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(server).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    // Half of a request that is refused early may find the way shut: only the answer counts.
+    let _ = socket.write_all(request);
+    let _ = socket.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// A question that was sent and not answered yet.

@@ -49,7 +49,7 @@ pub use ended::Ended;
 pub use fake_relay::FakeRelay;
 pub use fleet::Fleet;
 pub use hostile::{Hostile, Manner};
-pub use http::Question;
+pub use http::{Question, answers_to_bytes};
 pub use listener::Listener;
 pub use ogg::{Page, pages};
 pub use operator::{Guarded, TOKEN, TokenFile};

@@ -1,0 +1,59 @@
+//! What the way in is made of: certificates, what is spoken, how many are let in.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use log::{info, warn};
+use rustls::ServerConfig;
+
+use super::fds;
+use crate::acme;
+use crate::config::Config;
+use crate::front::{Budget, Limits};
+use crate::tls::{self, BadPair, Certificates, Files};
+
+/// The certificates that are there, told to the operator, and the one that is ordered.
+pub(super) fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
+    let awaited = config.tls.acme.as_ref().map(|settings| {
+        let acme::Paths { chain, key, .. } = acme::paths(settings);
+        Files { chain, key }
+    });
+    let certificates = Certificates::load(config.tls.certificates.clone(), awaited)?;
+    for known in certificates.known() {
+        let names = known.names.join(", ");
+        let until = humantime::format_rfc3339_seconds(known.valid_until);
+        match known.valid_until > SystemTime::now() {
+            true => info!("certificate for {names} until {until}"),
+            false => warn!("the certificate for {names} ended at {until}: players will refuse it"),
+        }
+    }
+    Ok(certificates.into())
+}
+
+/// How many are let in: as many as there are file descriptors for, where nothing else was said.
+pub(super) fn budget(config: &Config) -> Budget {
+    let limits = &config.limits;
+    let room = fds::raise_fd_limit().connections();
+    let connections = limits.connections.unwrap_or(room);
+    if connections > room {
+        warn!(
+            "limits.connections is {connections}, but there are file descriptors for {room} only (LimitNOFILE)"
+        );
+    }
+    Budget::new(Limits {
+        connections,
+        per_address: limits.connections_per_address,
+        listeners_per_address: limits.listeners_per_address,
+        exempt: limits.exempt.clone(),
+    })
+}
+
+/// What is spoken at the binds with TLS; `None` where there are none.
+pub(super) fn terms(
+    config: &Config,
+    certificates: &Arc<Certificates>,
+) -> Result<Option<Arc<ServerConfig>>, rustls::Error> {
+    let wanted = config.binds.iter().any(|bind| bind.tls);
+    let terms = || tls::server_config(certificates.clone(), &[b"http/1.1"]);
+    wanted.then(terms).transpose()
+}
