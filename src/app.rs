@@ -17,7 +17,6 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use pingora_load_balancing::{Backends, LoadBalancer};
-use rustls::ServerConfig;
 use thiserror::Error;
 
 pub use stop::Stop;
@@ -30,7 +29,7 @@ use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{
-    Budget, Desk, Door, Entrance, Express, Frame, Gate, Manners, Modes, Parts, Porter, Tally,
+    Budget, Desk, Door, Entrance, Express, Frame, Gate, Manners, Modes, Parts, Porter, Tally, Way,
 };
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
@@ -102,14 +101,14 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     server.add_service(background_service("mover", mover));
     let streams = studio.streams.clone();
     let certificates = entry::certificates(&config)?;
-    let terms = entry::terms(&config, &certificates)?;
+    let ways = entry::ways(&config, &certificates)?;
     let budget = Arc::new(entry::budget(&config));
     server.add_service(front(
         &server.configuration,
         &config,
         parts,
         studio,
-        terms,
+        ways,
         budget.clone(),
     ));
     if !config.tls.is_without_certificate() {
@@ -255,7 +254,7 @@ fn front(
     config: &Config,
     parts: Parts,
     studio: Studio,
-    terms: Option<Arc<ServerConfig>>,
+    ways: Vec<Way>,
     budget: Arc<Budget>,
 ) -> Service<Gate> {
     let desk = Arc::new(Desk::new(parts));
@@ -270,8 +269,7 @@ fn front(
         slow_listener_timeout: config.stream.slow_listener_timeout,
     });
     let porter = Porter::at(Entrance {
-        binds: config.binds.clone(),
-        terms,
+        ways,
         budget,
         trusted_proxies: trusted,
     });

@@ -190,6 +190,10 @@ fn encode_budget(budget: &Budget, encoder: &mut DescriptorEncoder<'_>) -> Result
     for (over, count) in budget.refused() {
         ConstCounter::new(count).encode(family.encode_family(&[("over", over)])?)?;
     }
+    let help = "Connections of which nothing was asked, closed because others came";
+    let name = "connections_let_go";
+    let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(budget.let_go()).encode(family)?;
     Ok(())
 }
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use log::{info, warn};
-use rustls::ServerConfig;
 
 use super::fds;
 use crate::acme;
-use crate::config::Config;
-use crate::front::{Budget, Limits};
+use crate::config::{Bind, Config};
+use crate::front::{Budget, Limits, Way};
 use crate::tls::{self, BadPair, Certificates, Files};
 
 /// The certificates that are there, told to the operator, and the one that is ordered.
@@ -48,12 +47,19 @@ pub(super) fn budget(config: &Config) -> Budget {
     })
 }
 
-/// What is spoken at the binds with TLS; `None` where there are none.
-pub(super) fn terms(
+/// The ways in, and the TLS that is spoken at each.
+pub(super) fn ways(
     config: &Config,
     certificates: &Arc<Certificates>,
-) -> Result<Option<Arc<ServerConfig>>, rustls::Error> {
-    let wanted = config.binds.iter().any(|bind| bind.tls);
-    let terms = || tls::server_config(certificates.clone(), &[b"http/1.1"]);
-    wanted.then(terms).transpose()
+) -> Result<Vec<Way>, rustls::Error> {
+    let terms = |protocols| tls::server_config(certificates.clone(), protocols);
+    let (http1, both) = (terms(&[b"http/1.1"])?, terms(&[b"h2", b"http/1.1"])?);
+    let way = |bind: &Bind| Way {
+        bind: bind.clone(),
+        terms: bind.tls.then(|| match bind.h2 {
+            true => both.clone(),
+            false => http1.clone(),
+        }),
+    };
+    Ok(config.binds.iter().map(way).collect())
 }

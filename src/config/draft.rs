@@ -108,6 +108,7 @@ fn loopback(port: u16) -> SocketAddr {
 /// Reads one `[[bind]]`.
 fn bind(section: &mut Section<'_, '_>) -> Option<(Bind, Spot)> {
     let tls = section.scalar("tls", value::boolean).or(false);
+    let h2 = section.scalar("h2", value::boolean).or(false);
     let proxy_protocol = section.scalar("proxy_protocol", value::boolean).or(false);
     let address = section.scalar("address", address::bind);
     if let Read::Absent = address {
@@ -117,6 +118,7 @@ fn bind(section: &mut Section<'_, '_>) -> Option<(Bind, Spot)> {
     let bind = Bind {
         address,
         tls,
+        h2,
         proxy_protocol,
     };
     Some((bind, spot))

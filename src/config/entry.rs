@@ -16,6 +16,8 @@ pub struct Bind {
     pub address: Address,
     /// Listeners speak TLS.
     pub tls: bool,
+    /// HTTP/2 is spoken with who wants it; on TLS only.
+    pub h2: bool,
     /// A proxy in front says first, by the PROXY protocol, who connects.
     pub proxy_protocol: bool,
 }
@@ -45,6 +47,7 @@ impl Bind {
         Self {
             address,
             tls: false,
+            h2: false,
             proxy_protocol: false,
         }
     }

@@ -16,6 +16,7 @@ pub(super) fn judge(draft: &Draft, problems: &mut Vec<Problem>) {
     binds(draft, problems);
     binds_without_certificate(draft, problems);
     acme_without_plain_bind(draft, problems);
+    h2_without_tls(draft, problems);
     admin(draft, problems);
     relays_twice(draft, problems);
     for entry in draft.relays.iter().flatten() {
@@ -60,6 +61,17 @@ fn acme_without_plain_bind(draft: &Draft, problems: &mut Vec<Problem>) {
     if let (Some((_, spot)), true, true) = (first, draft.tls.acme.is_some(), are_all_tls) {
         let expected = "a [[bind]] without tls beside it, which the authority of [tls.acme] reaches at port 80";
         problems.push(spot.clone().with(Fault::expected(expected, "none")));
+    }
+}
+
+/// RFC 9113 3.3: browsers speak HTTP/2 on TLS only, where both sides say so.
+fn h2_without_tls(draft: &Draft, problems: &mut Vec<Problem>) {
+    for (bind, spot) in draft.binds.iter().flatten() {
+        if bind.h2 && !bind.tls {
+            let found = format!("{} without", quoted(&bind.address.to_string()));
+            let fault = Fault::expected("tls = true for a bind with h2 = true", found);
+            problems.push(spot.clone().with(fault));
+        }
     }
 }
 

@@ -1,18 +1,24 @@
 //! The budget: how many connections are let in, in total and of one address, and how many streams an address may hear.
 //!
 //! In: the address of each accepted connection. Out: a [`Pass`] that counts until it is dropped, or what there are too many
-//! of. Whom it refuses and how is the gate's business.
+//! of. Whom it refuses and how is the gate's business. When the total is reached, connections of which nothing is asked give
+//! way: a crowd of those who never say what they want keeps nobody out.
 //!
 //! One lock: a connection's coming and going costs 0.12 us with 10,000 of them there, and answering it at least 30 us, so
 //! that threads hardly ever meet here. Shards would spread what nobody waits for.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv4Addr};
+mod counts;
+mod pass;
+
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
+
+pub use pass::{Pass, Place, Seating};
+
+use counts::{Counts, Household};
 
 /// How many are let in.
 #[derive(Debug, Clone)]
@@ -57,21 +63,7 @@ pub struct Budget {
     limits: Limits,
     counts: Mutex<Counts>,
     refused: Refused,
-}
-
-/// What is there now. INVARIANT: an address without connections and streams has no entry, so there are at most as many
-/// entries as passes and seatings.
-#[derive(Debug, Default)]
-struct Counts {
-    connections: usize,
-    addresses: HashMap<Household, Count>,
-}
-
-/// What is there of one address. Streams are counted apart because a seating may outlive its connection's pass.
-#[derive(Debug, Default, Clone, Copy)]
-struct Count {
-    connections: usize,
-    listeners: usize,
+    let_go: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -81,26 +73,6 @@ struct Refused {
     listeners: AtomicU64,
 }
 
-/// Whose connections are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Household {
-    V4(Ipv4Addr),
-    /// The network's 64 bits: an IPv6 host may take any address in it.
-    V6([u16; 4]),
-}
-
-impl Household {
-    fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self::V6([a, b, c, d])
-            }
-        }
-    }
-}
-
 impl Budget {
     /// A budget of which nothing is spent.
     pub fn new(limits: Limits) -> Self {
@@ -108,6 +80,7 @@ impl Budget {
             limits,
             counts: Mutex::default(),
             refused: Refused::default(),
+            let_go: AtomicU64::default(),
         }
     }
 
@@ -116,17 +89,28 @@ impl Budget {
     /// # Errors
     /// There are too many; the refusal was counted.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Over> {
-        let household = self.household(address);
-        match self.counts().admit(household, &self.limits) {
-            Ok(()) => Ok(Pass {
-                budget: self.clone(),
-                household,
-            }),
-            Err(over) => {
-                self.refused.of(over).fetch_add(1, Ordering::Relaxed);
-                Err(over)
-            }
+        self.admit_to(self.household(address))
+    }
+
+    fn admit_to(self: &Arc<Self>, household: Option<Household>) -> Result<Pass, Over> {
+        let admitted = self.counts().admit(household, &self.limits);
+        let admitted = admitted.map_err(|over| self.refuse(over))?;
+        if admitted.is_in_place_of_another {
+            self.let_go.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(Pass {
+            place: Place {
+                budget: self.clone(),
+                number: admitted.number,
+            },
+            household,
+        })
+    }
+
+    /// Counts a refusal.
+    fn refuse(&self, over: Over) -> Over {
+        self.refused.of(over).fetch_add(1, Ordering::Relaxed);
+        over
     }
 
     /// How many connections there are now.
@@ -149,6 +133,11 @@ impl Budget {
         .map(|(over, count)| (over, count.load(Ordering::Relaxed)))
     }
 
+    /// How many connections, of which nothing was asked, were told to go for others since the start.
+    pub fn let_go(&self) -> u64 {
+        self.let_go.load(Ordering::Relaxed)
+    }
+
     /// Whom a connection counts for; `None` when in the total only.
     fn household(&self, address: Option<IpAddr>) -> Option<Household> {
         // A bind on [::] shows IPv4 addresses as ::ffff:a.b.c.d, which all lie in one network of 64 bits.
@@ -162,60 +151,6 @@ impl Budget {
     }
 }
 
-impl Counts {
-    fn admit(&mut self, household: Option<Household>, limits: &Limits) -> Result<(), Over> {
-        if self.connections >= limits.connections {
-            return Err(Over::Total);
-        }
-        self.enter(household, limits)?;
-        self.connections += 1;
-        Ok(())
-    }
-
-    /// Puts a connection on an address.
-    fn enter(&mut self, household: Option<Household>, limits: &Limits) -> Result<(), Over> {
-        let Some(household) = household else {
-            return Ok(());
-        };
-        if self.of(household).connections >= limits.per_address {
-            return Err(Over::Address);
-        }
-        self.addresses.entry(household).or_default().connections += 1;
-        Ok(())
-    }
-
-    /// Takes a connection off an address.
-    fn leave(&mut self, household: Option<Household>) {
-        self.release(household, |count| {
-            count.connections = count.connections.saturating_sub(1);
-        });
-    }
-
-    fn seat(&mut self, household: Household, limits: &Limits) -> Result<(), TooManyListeners> {
-        if self.of(household).listeners >= limits.listeners_per_address {
-            return Err(TooManyListeners);
-        }
-        self.addresses.entry(household).or_default().listeners += 1;
-        Ok(())
-    }
-
-    fn of(&self, household: Household) -> Count {
-        self.addresses.get(&household).copied().unwrap_or_default()
-    }
-
-    fn release(&mut self, household: Option<Household>, take: impl FnOnce(&mut Count)) {
-        let entry = household.map(|household| self.addresses.entry(household));
-        let Some(Entry::Occupied(mut entry)) = entry else {
-            return;
-        };
-        let count = entry.get_mut();
-        take(count);
-        if (count.connections, count.listeners) == (0, 0) {
-            entry.remove();
-        }
-    }
-}
-
 impl Refused {
     fn of(&self, over: Over) -> &AtomicU64 {
         match over {
@@ -225,75 +160,7 @@ impl Refused {
     }
 }
 
-/// A connection that was let in; counts until it is dropped.
-#[derive(Debug)]
-#[must_use = "the connection counts for as long as its pass is kept"]
-pub struct Pass {
-    budget: Arc<Budget>,
-    household: Option<Household>,
-}
-
-impl Pass {
-    /// Counts the connection for another address from now on: the one that a proxy in front told.
-    ///
-    /// # Errors
-    /// There are too many of that address; the refusal was counted, and the connection counts no more.
-    pub fn on_behalf_of(mut self, address: IpAddr) -> Result<Self, Over> {
-        let household = self.budget.household(Some(address));
-        let mut counts = self.budget.counts();
-        if let Err(over) = counts.enter(household, &self.budget.limits) {
-            self.budget.refused.of(over).fetch_add(1, Ordering::Relaxed);
-            drop(counts);
-            return Err(over);
-        }
-        counts.leave(self.household);
-        drop(counts);
-        self.household = household;
-        Ok(self)
-    }
-
-    /// Seats a listener of this connection until the seating is dropped, whether before or after the pass.
-    ///
-    /// # Errors
-    /// There are too many of his address; the refusal was counted.
-    pub fn listen(&self) -> Result<Seating, TooManyListeners> {
-        let budget = &self.budget;
-        if let Some(household) = self.household {
-            let seated = budget.counts().seat(household, &budget.limits);
-            seated.inspect_err(|_| {
-                budget.refused.listeners.fetch_add(1, Ordering::Relaxed);
-            })?;
-        }
-        Ok(Seating {
-            budget: budget.clone(),
-            household: self.household,
-        })
-    }
-}
-
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let mut counts = self.budget.counts();
-        counts.connections = counts.connections.saturating_sub(1);
-        counts.leave(self.household);
-    }
-}
-
-/// A listener whose stream is carried; counts until it is dropped.
-#[derive(Debug)]
-#[must_use = "the listener counts for as long as his seating is kept"]
-pub struct Seating {
-    budget: Arc<Budget>,
-    household: Option<Household>,
-}
-
-impl Drop for Seating {
-    fn drop(&mut self) {
-        self.budget.counts().release(self.household, |count| {
-            count.listeners = count.listeners.saturating_sub(1);
-        });
-    }
-}
-
+#[cfg(test)]
+mod giving_way;
 #[cfg(test)]
 mod tests;

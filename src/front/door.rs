@@ -24,12 +24,13 @@ use super::answer::{self, Reply};
 use super::ask::Ask;
 use super::carriage::{Carriage, End};
 use super::desk::Desk;
+use super::errand;
 use super::listener::Listener;
 use super::manners::Manners;
 use super::quest::Quest;
 use super::refuse::Refusal;
 use super::scheme::{own_scheme, scheme_of};
-use super::session::{inet, is_hang_up, prepare_for_stream, takes_chunks};
+use super::session::{end_of, inet, inspect_h2, is_hang_up, prepare_for_stream, takes_chunks};
 use super::wish::{Decision, Wish};
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
@@ -145,11 +146,14 @@ impl ProxyHttp for Door {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        let decision = self.decide(session).await;
+        let decision = match inspect_h2(session) {
+            Ok(()) => self.decide(session).await,
+            Err(refusal) => Err(refusal),
+        };
         let Some(listener) = self.send(session, decision).await? else {
             return Ok(true);
         };
-        prepare_for_stream(session);
+        prepare_for_stream(session, self.0.slow_listener_timeout);
         *ctx = Some(Box::new(Quest::of(listener)));
         Ok(false)
     }
@@ -157,7 +161,7 @@ impl ProxyHttp for Door {
     /// Selects the next relay; what connects to it is a [`Tuner`].
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         let no_listener = || Error::explain(ErrorType::InternalError, "nobody to carry for");
@@ -179,6 +183,10 @@ impl ProxyHttp for Door {
             seat,
             quest.outcome.clone(),
         );
+        let tuner = match session.is_http2() {
+            true => tuner.with_body_behind_head(),
+            false => tuner,
+        };
         let mut peer = HttpPeer::new(address, false, String::new());
         peer.options.custom_l4 = Some(Arc::new(tuner));
         Ok(Box::new(peer))
@@ -196,14 +204,16 @@ impl ProxyHttp for Door {
         error
     }
 
-    /// Asks for the head alone: the body is carried otherwise.
+    /// Asks for the head alone: the body is carried otherwise, except on HTTP/2, whose framing only Pingora knows.
     async fn upstream_request_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         _ctx: &mut Self::CTX,
     ) -> Result<()> {
-        request.set_method(Method::HEAD);
+        if !session.is_http2() {
+            request.set_method(Method::HEAD);
+        }
         Ok(())
     }
 
@@ -214,6 +224,10 @@ impl ProxyHttp for Door {
         _ctx: &mut Self::CTX,
     ) -> Result<()> {
         answer::finish_stream_head(head, takes_chunks(session))?;
+        if session.is_http2() {
+            errand::release();
+            return Ok(());
+        }
         // PINGORA: (0.9.1) as the answer to a HEAD it writes the head as it is, and then lets go of the connection.
         session.req_header_mut().set_method(Method::HEAD);
         Ok(())
@@ -248,6 +262,16 @@ impl ProxyHttp for Door {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         let Some(quest) = ctx.as_deref() else { return };
+        if session.is_http2() {
+            if session
+                .response_written()
+                .is_some_and(|head| head.status == 200)
+            {
+                let sent_bytes = session.body_bytes_sent() as u64;
+                quest.listener.log_end(sent_bytes, end_of(error));
+            }
+            return;
+        }
         match error {
             // What is written is written: the connection is kept now, for the stream.
             None => session.set_keepalive(Some(IDLE)),

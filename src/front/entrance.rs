@@ -31,62 +31,68 @@ const ENTRY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the entrance is made of.
 pub struct Entrance {
-    /// What is spoken where.
-    pub binds: Vec<Bind>,
-    /// Spoken at the binds with TLS.
-    pub terms: Option<Arc<ServerConfig>>,
+    /// Where one comes in.
+    pub ways: Vec<Way>,
     /// How many are let in.
     pub budget: Arc<Budget>,
     /// Whose word on who connects is believed.
     pub trusted_proxies: Arc<[IpNet]>,
 }
 
+/// A way in.
+pub struct Way {
+    /// Where, and what is said first.
+    pub bind: Bind,
+    /// The TLS that is spoken there.
+    pub terms: Option<Arc<ServerConfig>>,
+}
+
 /// Lets connections in.
 pub struct Porter {
     entrance: Entrance,
-    acceptor: Option<Acceptor>,
     crowd: Crowd,
 }
 
 impl Porter {
     /// A porter at this entrance.
     pub fn at(entrance: Entrance) -> Self {
-        let acceptor = entrance.terms.clone().map(Acceptor::from_server_config);
         Self {
             entrance,
-            acceptor,
             crowd: Crowd::default(),
         }
     }
 
     /// Lets a connection in, with the pass that counts it; `None` when it is of no use.
     pub async fn receive(&self, stream: Stream) -> Option<(Stream, Pass)> {
-        let bind = self.bind_of(&stream)?;
+        let way = self.way_of(&stream)?;
         // Who is behind a proxy is not known yet.
-        let digest = stream.get_socket_digest().filter(|_| !bind.proxy_protocol);
+        let digest = stream
+            .get_socket_digest()
+            .filter(|_| !way.bind.proxy_protocol);
         let address = digest.and_then(|digest| ip(&digest));
         let pass = self.let_in(self.entrance.budget.admit(address))?;
-        if !bind.tls && !bind.proxy_protocol {
+        if way.terms.is_none() && !way.bind.proxy_protocol {
             return Some((stream, pass));
         }
+        let place = pass.place().clone();
         // On the heap: a handshake needs 7 KB, which each connection would keep until it ends.
-        let prepared = Box::pin(self.prepare(stream, pass, bind));
-        let received = timeout(ENTRY_DEADLINE, prepared).await;
+        let prepared = Box::pin(self.prepare(stream, pass, way));
+        let received = place.rest_during(timeout(ENTRY_DEADLINE, prepared)).await?;
         received.unwrap_or_else(|_| {
             debug!("a connection did not begin within {ENTRY_DEADLINE:?}");
             None
         })
     }
 
-    async fn prepare(&self, stream: Stream, pass: Pass, bind: &Bind) -> Option<(Stream, Pass)> {
+    async fn prepare(&self, stream: Stream, pass: Pass, way: &Way) -> Option<(Stream, Pass)> {
         let (mut stream, mut pass) = (stream, pass);
-        if bind.proxy_protocol
-            && let Some(listener) = self.hear_proxy(&mut stream, bind).await?
+        if way.bind.proxy_protocol
+            && let Some(listener) = self.hear_proxy(&mut stream, &way.bind).await?
         {
             pass = self.let_in(pass.on_behalf_of(listener.ip()))?;
         }
-        if bind.tls {
-            stream = self.secure(stream).await?;
+        if let Some(terms) = &way.terms {
+            stream = secure(stream, terms.clone()).await?;
         }
         Some((stream, pass))
     }
@@ -124,28 +130,28 @@ impl Porter {
         }
     }
 
-    async fn secure(&self, stream: Stream) -> Option<Stream> {
-        let acceptor = self.acceptor.as_ref()?;
-        let stream = stream.into_any().downcast::<L4Stream>().ok()?;
-        match acceptor.tls_handshake(*stream).await {
-            Ok(stream) => Some(Box::new(stream)),
-            Err(error) => {
-                debug!("no TLS handshake: {error}");
-                None
-            }
-        }
-    }
-
-    /// The bind that a connection came by: the one with its local address, else the one for all addresses of that port.
-    fn bind_of(&self, stream: &Stream) -> Option<&Bind> {
-        let binds = &self.entrance.binds;
-        if let [only] = binds.as_slice() {
+    /// The way that a connection came by: the bind with its local address, else the one for all addresses of that port.
+    fn way_of(&self, stream: &Stream) -> Option<&Way> {
+        let ways = &self.entrance.ways;
+        if let [only] = ways.as_slice() {
             return Some(only);
         }
         let digest = stream.get_socket_digest()?;
         let local = local_of(digest.local_addr()?)?;
-        let exact = binds.iter().find(|bind| bind.address == local);
-        exact.or_else(|| binds.iter().find(|bind| covers(&bind.address, &local)))
+        let exact = ways.iter().find(|way| way.bind.address == local);
+        exact.or_else(|| ways.iter().find(|way| covers(&way.bind.address, &local)))
+    }
+}
+
+async fn secure(stream: Stream, terms: Arc<ServerConfig>) -> Option<Stream> {
+    let stream = stream.into_any().downcast::<L4Stream>().ok()?;
+    let acceptor = Acceptor::from_server_config(terms);
+    match acceptor.tls_handshake(*stream).await {
+        Ok(stream) => Some(Box::new(stream)),
+        Err(error) => {
+            debug!("no TLS handshake: {error}");
+            None
+        }
     }
 }
 

@@ -6,8 +6,9 @@
 //! PINGORA: (0.9.1) writes of a head and flushes wait for ever; none of our answers is more than a page.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use pingora::time::timeout;
@@ -22,9 +23,32 @@ tokio::task_local! {
 /// What belongs to a request that is served.
 #[derive(Debug)]
 struct Errand {
-    is_extended: AtomicBool,
-    pass: Arc<Pass>,
+    term: AtomicU8,
+    way: Way,
 }
+
+/// What it comes by.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// A connection that serves one request after the other.
+    Alone(Arc<Pass>),
+    /// A connection that serves several at once.
+    BesideOthers(Arc<Pass>),
+}
+
+/// For how long a request is served.
+mod term {
+    pub const SHORT: u8 = 0;
+    pub const EXTENDED: u8 = 1;
+    pub const OPEN: u8 = 2;
+}
+
+/// The wait for the first polls after a start, and the answer's way out. Asking relays may take longer: each has deadlines of
+/// its own, but there may be many of them.
+pub const LEASE: Lease = Lease {
+    limit: Duration::from_secs(15),
+    extension: Duration::from_secs(120),
+};
 
 /// How long a request may be served.
 #[derive(Debug, Clone, Copy)]
@@ -35,26 +59,42 @@ pub struct Lease {
     pub extension: Duration,
 }
 
-/// Serves a request of the connection with this pass; `None` when time was up.
-pub async fn run<T>(lease: Lease, pass: Arc<Pass>, serve: impl Future<Output = T>) -> Option<T> {
+/// Serves a request that comes by `way`; `None` when time was up.
+pub async fn run<T>(lease: Lease, way: Way, serve: impl Future<Output = T>) -> Option<T> {
     let errand = Arc::new(Errand {
-        is_extended: AtomicBool::new(false),
-        pass,
+        term: AtomicU8::new(term::SHORT),
+        way,
     });
-    let mut serve = std::pin::pin!(ERRAND.scope(errand.clone(), serve));
-    match timeout(lease.limit, &mut serve).await {
-        Ok(served) => Some(served),
-        Err(_) if errand.is_extended.load(Ordering::Relaxed) => {
-            timeout(lease.extension, serve).await.ok()
-        }
-        Err(_) => None,
+    let is_over = |limit: u8| errand.term.load(Ordering::Relaxed) <= limit;
+    let mut serve = pin!(ERRAND.scope(errand.clone(), serve));
+    if let Ok(served) = timeout(lease.limit, &mut serve).await {
+        return Some(served);
     }
+    if is_over(term::SHORT) {
+        return None;
+    }
+    if let Ok(served) = timeout(lease.extension, &mut serve).await {
+        return Some(served);
+    }
+    if is_over(term::EXTENDED) {
+        return None;
+    }
+    Some(serve.await)
 }
 
 /// Gives the request that this task serves the longer lease.
 pub fn extend() {
+    prolong(term::EXTENDED);
+}
+
+/// Lets the request that this task serves take as long as it likes: a stream has deadlines of its own.
+pub fn release() {
+    prolong(term::OPEN);
+}
+
+fn prolong(term: u8) {
     // Outside of an errand there is no deadline to move.
-    let _ = ERRAND.try_with(|errand| errand.is_extended.store(true, Ordering::Relaxed));
+    let _ = ERRAND.try_with(|errand| errand.term.fetch_max(term, Ordering::Relaxed));
 }
 
 /// Seats the listener of the request that this task serves.
@@ -62,7 +102,10 @@ pub fn extend() {
 /// # Errors
 /// His address has as many streams as it may.
 pub fn seat() -> Result<Option<Seating>, TooManyListeners> {
-    let seated = ERRAND.try_with(|errand| errand.pass.listen());
+    let seated = ERRAND.try_with(|errand| match &errand.way {
+        Way::Alone(pass) => pass.listen(),
+        Way::BesideOthers(pass) => pass.listen_beside_others(),
+    });
     seated.ok().transpose()
 }
 
@@ -77,13 +120,21 @@ mod tests {
         let [short, long] = [20, 2_000].map(Duration::from_millis);
         let serve = || tokio::time::sleep(Duration::from_millis(200));
         let lease = |limit, extension| Lease { limit, extension };
-        let pass = || Arc::new(Arc::new(Budget::new(Limits::NONE)).admit(None).unwrap());
-        assert_eq!(run(lease(short, long), pass(), serve()).await, None);
+        let pass = || Arc::new(Budget::new(Limits::NONE)).admit(None).unwrap();
+        let way = || Way::Alone(Arc::new(pass()));
+        assert_eq!(run(lease(short, long), way(), serve()).await, None);
         let extended = || async {
             extend();
             serve().await;
         };
-        assert_eq!(run(lease(short, long), pass(), extended()).await, Some(()));
-        assert_eq!(run(lease(short, short), pass(), extended()).await, None);
+        assert_eq!(run(lease(short, long), way(), extended()).await, Some(()));
+        assert_eq!(run(lease(short, short), way(), extended()).await, None);
+        let released = async {
+            release();
+            // What is asked for later is less.
+            extend();
+            serve().await;
+        };
+        assert_eq!(run(lease(short, short), way(), released).await, Some(()));
     }
 }

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use log::debug;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, Stream};
 use pingora::server::ShutdownWatch;
 use pingora::time::timeout;
 use pingora_proxy::HttpProxy;
@@ -25,22 +25,16 @@ use super::carriage::Carriage;
 use super::desk::Desk;
 use super::door::Door;
 use super::entrance::Porter;
-use super::errand::{self, Lease};
+use super::errand::{self, Way};
 use super::express::Express;
 use super::head::inspect;
+use super::multiplex;
 use super::reading::{IDLE_LIMIT, first_head, next_head};
 use super::refuse::Refusal;
 use super::scheme::own_scheme;
 
 /// An answer is a few hundred bytes; who does not take them is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-
-/// The wait for the first polls after a start, and the answer's way out. Asking relays may take longer: each has deadlines of
-/// its own, but there may be many of them.
-const LEASE: Lease = Lease {
-    limit: Duration::from_secs(15),
-    extension: Duration::from_secs(120),
-};
 
 /// After a refusal, how much more of a request is read away so that the answer is not lost to a reset, and how long.
 const LINGER_BYTES: usize = 256 * 1024;
@@ -84,7 +78,7 @@ impl Gate {
                     return None;
                 }
             }
-            head = next_head(&mut stream, &mut visit.read).await;
+            head = visit.next_head(&mut stream).await;
         }
     }
 
@@ -135,7 +129,7 @@ impl Gate {
     ) {
         loop {
             let served = self.proxy.process_new_http(session, &shutdown);
-            let served = errand::run(LEASE, visit.pass.clone(), served);
+            let served = errand::run(errand::LEASE, Way::Alone(visit.pass.clone()), served);
             let Some(reused) = served.await.flatten() else {
                 return;
             };
@@ -145,7 +139,7 @@ impl Gate {
                 tokio::spawn(carry(carriage, stream, visit.pass));
                 return;
             }
-            let head = next_head(&mut stream, &mut visit.read).await;
+            let head = visit.next_head(&mut stream).await;
             let next = self.attend(stream, &mut visit, head, &shutdown).await;
             match next {
                 Some(next) => session = next,
@@ -187,6 +181,12 @@ struct Visit {
     answer: String,
 }
 
+impl Visit {
+    async fn next_head(&mut self, stream: &mut Stream) -> Result<Option<usize>, Refusal> {
+        next_head(stream, &mut self.read, self.pass.place()).await
+    }
+}
+
 #[async_trait]
 impl ServerApp for Gate {
     async fn process_new(
@@ -195,12 +195,17 @@ impl ServerApp for Gate {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let (mut stream, pass) = self.porter.receive(stream).await?;
+        if stream.selected_alpn_proto() == Some(ALPN::H2) {
+            let served = multiplex::serve(self.proxy.clone(), stream, pass, shutdown.clone());
+            tokio::spawn(served);
+            return None;
+        }
         let mut visit = Visit {
             pass: pass.into(),
             read: BytesMut::new(),
             answer: String::new(),
         };
-        let head = first_head(&mut stream, &mut visit.read).await;
+        let head = first_head(&mut stream, &mut visit.read, visit.pass.place()).await;
         let session = self.attend(stream, &mut visit, head, shutdown).await?;
         // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that a stream would keep for hours.
         tokio::spawn(self.clone().enter(session, visit, shutdown.clone()));

@@ -5,6 +5,8 @@
 
 use std::mem::MaybeUninit;
 
+use pingora::http::RequestHeader;
+
 use super::refuse::Refusal;
 
 /// The largest head that is read. Players send 0.2 to 1 KB, browsers with cookies up to 8.
@@ -91,6 +93,28 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         user_agent: fields.user_agent,
         host: fields.host,
     })
+}
+
+/// Judges a request of HTTP/2, whose head was taken apart already: `is_bodiless` when it ends with its head.
+///
+/// # Errors
+/// The refusal that answers it.
+pub fn inspect_h2(request: &RequestHeader, is_bodiless: bool) -> Result<(), Refusal> {
+    let target = request.uri.path_and_query().map_or("", |it| it.as_str());
+    if target.len() > TARGET_LIMIT_BYTES {
+        return Err(Refusal::TargetTooLong);
+    }
+    if request.headers.len() > FIELD_LIMIT {
+        return Err(Refusal::HeadTooLarge);
+    }
+    inspect_target(target, Some(request.method.as_str()))?;
+    if !matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+        return Err(Refusal::Method);
+    }
+    if !is_bodiless {
+        return Err(Refusal::BadRequest("a request body is not taken here"));
+    }
+    Ok(())
 }
 
 fn inspect_target(target: &str, method: Option<&str>) -> Result<(), Refusal> {

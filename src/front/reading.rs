@@ -1,4 +1,4 @@
-//! Reading heads from connections, each under one deadline.
+//! Reading heads from connections, each under one deadline. While a connection says nothing, its place may be given away.
 //!
 //! PINGORA: (0.9.1) its parser restarts a 60 s timer at each byte.
 
@@ -9,6 +9,7 @@ use pingora::protocols::Stream;
 use pingora::time::timeout;
 use tokio::io::AsyncReadExt;
 
+use super::budget::Place;
 use super::head::{HEAD_LIMIT_BYTES, end_of_head, oversize};
 use super::refuse::Refusal;
 
@@ -21,22 +22,31 @@ const HEAD_BUFFER_BYTES: usize = 1024;
 /// How long a connection may wait for its next request.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// For so long after an answer, a connection has its place for certain: the next request may be on its way.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
 /// Reads the first head of a connection, which has to be whole a deadline after the connection.
 pub async fn first_head(
     stream: &mut Stream,
     read: &mut BytesMut,
+    place: &Place,
 ) -> Result<Option<usize>, Refusal> {
-    match timeout(HEAD_DEADLINE, whole_head(stream, read)).await {
-        Ok(head) => head,
-        Err(_) if read.is_empty() => Ok(None),
-        Err(_) => Err(Refusal::TooSlow),
+    let head = timeout(HEAD_DEADLINE, whole_head(stream, read));
+    match place.rest_during(head).await {
+        Some(Ok(head)) => head,
+        Some(Err(_)) if !read.is_empty() => Err(Refusal::TooSlow),
+        Some(Err(_)) | None => Ok(None),
     }
 }
 
 /// Reads a later head, which has to be whole a deadline after its first byte.
-pub async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Option<usize>, Refusal> {
+pub async fn next_head(
+    stream: &mut Stream,
+    read: &mut BytesMut,
+    place: &Place,
+) -> Result<Option<usize>, Refusal> {
     skip_blank_lines(read);
-    if read.is_empty() && !matches!(timeout(IDLE_LIMIT, begun(stream, read)).await, Ok(true)) {
+    if read.is_empty() && !begins(stream, read, place).await {
         return Ok(None);
     }
     // Most heads come in one piece: the deadline's timer is only set for those that do not.
@@ -45,6 +55,15 @@ pub async fn next_head(stream: &mut Stream, read: &mut BytesMut) -> Result<Optio
     }
     let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
     head.unwrap_or(Err(Refusal::TooSlow))
+}
+
+/// Whether a request begins before the connection has been idle for too long, or its place was given away.
+async fn begins(stream: &mut Stream, read: &mut BytesMut, place: &Place) -> bool {
+    if let Ok(begins) = timeout(REST_AFTER, begun(stream, read)).await {
+        return begins;
+    }
+    let begins = timeout(IDLE_LIMIT - REST_AFTER, begun(stream, read));
+    matches!(place.rest_during(begins).await, Some(Ok(true)))
 }
 
 /// Reads until a request begins; false when the listener hung up. Blank lines are no beginning.

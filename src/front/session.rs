@@ -1,18 +1,27 @@
 //! What the door asks of Pingora's sessions and errors.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{Version, header};
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::Session;
 
+use super::carriage::End;
 use super::errand;
+use super::head;
+use super::refuse::Refusal;
 
-/// Makes a session one whose connection ends with the stream.
-pub fn prepare_for_stream(session: &mut Session) {
+/// Makes a session one whose connection ends with the stream, and whose listener is given up when he takes nothing for
+/// `slow_listener_timeout`.
+pub fn prepare_for_stream(session: &mut Session, slow_listener_timeout: Duration) {
     errand::extend();
     let listener = session.as_downstream_mut();
+    if listener.is_http2() {
+        listener.set_write_timeout(Some(slow_listener_timeout));
+        return;
+    }
     // PINGORA: (0.9.1) what a request says of its connection outweighs all that is said of it later.
     listener.req_header_mut().remove_header(&header::CONNECTION);
     listener.set_keepalive(None);
@@ -34,6 +43,27 @@ pub fn is_hang_up(error: &Error) -> bool {
             error.etype(),
             ErrorType::WriteError | ErrorType::WriteTimedout
         )
+}
+
+/// Judges a request that came by HTTP/2, and so past the gate.
+///
+/// # Errors
+/// The refusal that answers it.
+pub fn inspect_h2(session: &mut Session) -> Result<(), Refusal> {
+    if !session.is_http2() {
+        return Ok(());
+    }
+    let is_bodiless = session.is_body_empty();
+    head::inspect_h2(session.req_header(), is_bodiless)
+}
+
+/// Why a stream that Pingora carried is over.
+pub fn end_of(error: Option<&Error>) -> End {
+    match error {
+        Some(error) if matches!(error.etype(), ErrorType::WriteTimedout) => End::TookNothing,
+        Some(error) if !is_hang_up(error) => End::GivenUp,
+        _ => End::HungUp,
+    }
 }
 
 /// An IP address and port; `None` for a unix socket.

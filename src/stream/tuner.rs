@@ -3,12 +3,12 @@
 //!
 //! PINGORA: (0.9.1) `custom_l4` puts a `VirtualSocket` under `ProxyHttp`, whose retries and hooks are used. What it writes
 //! as its request is not sent: the relay was asked already. What it reads is the head of the answer; the endless stream
-//! itself is left in the [`Outcome`].
+//! itself is left in the [`Outcome`], or follows the head.
 
 use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -76,6 +76,7 @@ pub struct Tuner {
     journey: Arc<Journey>,
     seat: Mutex<Option<Seat>>,
     outcome: Arc<Outcome>,
+    is_body_behind_head: bool,
 }
 
 impl Tuner {
@@ -95,6 +96,15 @@ impl Tuner {
             journey,
             seat: Mutex::new(Some(seat)),
             outcome,
+            is_body_behind_head: false,
+        }
+    }
+
+    /// Lets Pingora read the stream itself, behind the head.
+    pub fn with_body_behind_head(self) -> Self {
+        Self {
+            is_body_behind_head: true,
+            ..self
         }
     }
 
@@ -180,8 +190,15 @@ impl L4Connect for Tuner {
         let seat = seat.ok_or_else(|| Error::explain(ErrorType::InternalError, "no seat"))?;
         match self.tune_in(seat).await {
             Ok((stream, answer)) => {
-                self.outcome.put(Ok(stream));
-                let socket = Socket(Cursor::new(answer));
+                let body = match self.is_body_behind_head {
+                    true => Some(stream),
+                    false => {
+                        self.outcome.put(Ok(stream));
+                        None
+                    }
+                };
+                let head = Cursor::new(answer);
+                let socket = Socket { head, body };
                 Ok(VirtualSocketStream::new(Box::new(socket)).into())
             }
             Err(why) => {
@@ -193,9 +210,12 @@ impl L4Connect for Tuner {
     }
 }
 
-/// The head of an answer in the place of a relay's socket.
+/// An answer in the place of a relay's socket.
 #[derive(Debug)]
-struct Socket(Cursor<Vec<u8>>);
+struct Socket {
+    head: Cursor<Vec<u8>>,
+    body: Option<RelayStream>,
+}
 
 impl VirtualSocket for Socket {
     fn set_socket_option(&self, _option: VirtualSockOpt) -> io::Result<()> {
@@ -209,7 +229,12 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         room: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, room)
+        let filled = room.filled().len();
+        ready!(Pin::new(&mut self.head).poll_read(cx, room))?;
+        match &mut self.body {
+            Some(body) if room.filled().len() == filled => body.poll_next(cx, room),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 }
 

@@ -57,16 +57,48 @@ fn an_address_has_so_many_connections_and_no_more_and_the_operator_is_answered_a
 
 #[test]
 fn there_are_so_many_connections_in_total_and_no_more() {
+    let relay = FakeRelay::of(MOUNT);
+    let config = ConfigText::of_none().and_relay_at(relay.address());
+    let config = config.with("mode = \"proxy\"");
+    let balancer = Balancer::with_config(&config.with_section("[limits]\nconnections = 10"));
+    let mut radios = balancer.radios(9, MOUNT);
+    eventually(seconds(3), "a tenth is there", || {
+        let radio = TuneIn::to(MOUNT).at(balancer.address());
+        radio.is_ok_and(|radio| {
+            radios.push(radio);
+            true
+        })
+    });
+    assert!(is_turned_away(balancer.address()));
+    assert_eq!(balancer.ask_as_operator("/ready").status, 200);
+    let told = balancer.log_line_with("limits.connections are there");
+    assert!(told.is_some(), "{}", balancer.said());
+}
+
+#[test]
+fn who_says_nothing_gives_way_to_who_asks() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let config = ConfigText::of(&fleet).with_section("[limits]\nconnections = 10");
     let balancer = Balancer::with_config(&config);
-    let server = balancer.address();
-    let mut guests = Vec::new();
-    eventually(seconds(3), "ten are there", || {
-        guests.extend(held(1, server));
-        is_turned_away(server)
+    let mut silent = held(1, balancer.address());
+    let crowd = held(30, balancer.address());
+
+    for _ in 0..20 {
+        assert_eq!(balancer.tune_in(MOUNT).status, 307);
+    }
+
+    let first = &mut silent[0];
+    first.set_read_timeout(Some(seconds(1))).unwrap();
+    assert!(first.read(&mut [0; 1]).is_ok_and(|read| read == 0));
+    let metrics = balancer.ask_as_operator("/metrics").text();
+    let gave_way = metrics.lines().find_map(|line| {
+        line.strip_prefix("icecast_balancer_connections_let_go_total ")?
+            .parse::<u32>()
+            .ok()
     });
-    assert_eq!(balancer.ask_as_operator("/ready").status, 200);
+    // 21 of the crowd for each other, and one for the first who asked: he left a place for the next.
+    assert!(gave_way >= Some(22), "{gave_way:?}");
+    drop(crowd);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod hard_joints;
 mod harness;
 mod mounts;
 mod moving;
+mod multiplex;
 mod patience;
 mod players;
 mod proxy;

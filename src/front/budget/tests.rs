@@ -6,7 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn budget(connections: usize, per_address: usize, listeners_per_address: usize) -> Arc<Budget> {
+pub(super) fn budget(
+    connections: usize,
+    per_address: usize,
+    listeners_per_address: usize,
+) -> Arc<Budget> {
     let exempt = vec!["192.0.2.0/24".parse().unwrap()];
     Arc::new(Budget::new(Limits {
         connections,
@@ -20,12 +24,12 @@ fn ip(text: &str) -> Option<IpAddr> {
     Some(text.parse().unwrap())
 }
 
-fn refused(budget: &Budget) -> [u64; 3] {
+pub(super) fn refused(budget: &Budget) -> [u64; 3] {
     budget.refused().map(|(_, count)| count)
 }
 
 /// Nobody is there, and nobody is remembered.
-fn assert_empty(budget: &Budget) {
+pub(super) fn assert_empty(budget: &Budget) {
     assert_eq!(budget.connections(), 0);
     assert!(budget.counts().addresses.is_empty());
 }

@@ -102,6 +102,13 @@ impl TlsClient {
         }
     }
 
+    /// What it needs to speak `protocol` (ALPN), and whom it asks for.
+    pub fn offering(&self, protocol: &[u8]) -> (Arc<ClientConfig>, String) {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        (Arc::new(config), self.name.clone())
+    }
+
     /// Shakes hands, asks for `target` and reads the answer to its end, or the first 4 KiB of it.
     ///
     /// # Errors

@@ -1,0 +1,69 @@
+use std::future::{pending, ready};
+
+use super::tests::{assert_empty, budget, refused};
+use super::*;
+
+#[tokio::test]
+async fn who_came_first_and_said_nothing_gives_way() {
+    let budget = budget(2, 2, 2);
+    let [first, second] = [(); 2].map(|()| budget.admit(None).unwrap());
+    let (older, younger) = (first.place().clone(), second.place().clone());
+    // Whoever rests first: the age counts.
+    let younger = tokio::spawn(async move { younger.rest_during(pending::<()>()).await });
+    tokio::task::yield_now().await;
+    let older = tokio::spawn(async move { older.rest_during(pending::<()>()).await });
+    tokio::task::yield_now().await;
+
+    let third = budget.admit(None).unwrap();
+
+    assert_eq!(older.await.unwrap(), None);
+    assert!(!younger.is_finished());
+    assert_eq!((budget.let_go(), refused(&budget)), (1, [0; 3]));
+    // The first is not gone yet: its place is taken all the same, and given away once only.
+    let fourth = budget.admit(None).unwrap();
+    assert_eq!(younger.await.unwrap(), None);
+    assert_eq!(budget.admit(None).unwrap_err(), Over::Total);
+    drop((first, second));
+    assert_eq!(budget.connections(), 2);
+    assert_eq!(budget.admit(None).unwrap_err(), Over::Total);
+    drop((third, fourth));
+    assert_empty(&budget);
+}
+
+#[tokio::test]
+async fn who_is_served_gives_way_to_nobody() {
+    let budget = budget(1, 1, 1);
+    let pass = budget.admit(None).unwrap();
+    assert_eq!(pass.place().rest_during(ready(7)).await, Some(7));
+    let later = async {
+        tokio::task::yield_now().await;
+        8
+    };
+    assert_eq!(pass.place().rest_during(later).await, Some(8));
+    drop(pass.place().rest());
+    assert_eq!(budget.admit(None).unwrap_err(), Over::Total);
+}
+
+#[tokio::test]
+async fn nobody_goes_for_who_is_not_let_in() {
+    let budget = budget(2, 1, 1);
+    let address = Some("198.51.100.1".parse().unwrap());
+    let [busy, silent] = [address, None].map(|it| budget.admit(it).unwrap());
+    let rest = silent.place().rest();
+    assert_eq!(budget.admit(address).unwrap_err(), Over::Address);
+    assert!(rest.end());
+    drop(busy);
+}
+
+#[test]
+fn a_listener_who_shares_a_connection_needs_a_place() {
+    let budget = budget(2, 9, 9);
+    let pass = budget.admit(Some("198.51.100.1".parse().unwrap())).unwrap();
+    let seating = pass.listen_beside_others().unwrap();
+    assert_eq!(budget.connections(), 2);
+    assert_eq!(pass.listen_beside_others().unwrap_err(), TooManyListeners);
+    drop(seating);
+    assert_eq!(budget.connections(), 1);
+    drop(pass);
+    assert_empty(&budget);
+}

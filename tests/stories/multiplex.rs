@@ -1,0 +1,235 @@
+//! HTTP/2, where a bind says so: many requests on one connection, streams that go on, and no more than is good.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Instant;
+
+use http::Method;
+use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
+
+use crate::harness::{
+    Authority, BURST_BYTES, BYTES_PER_SECOND, Balancer, Browser, ConfigText, Fleet, Multiplexed,
+    PairFiles, TlsClient, assert_unbroken, eventually, seconds,
+};
+
+const MOUNT: &str = "/live.mp3";
+const NAME: &str = "radio.example";
+
+/// A balancer with a TLS bind that speaks HTTP/2 and one that does not.
+struct Door {
+    balancer: Balancer,
+    server: SocketAddr,
+    http1: SocketAddr,
+    authority: Authority,
+    _files: PairFiles,
+}
+
+impl Door {
+    fn with(config: ConfigText) -> Self {
+        let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+        files.put(&authority, &[NAME], &ECDSA);
+        let (config, server) = config.and_tls_bind("h2 = true");
+        let (config, http1) = config.and_tls_bind("");
+        let balancer = Balancer::with_config(&config.with_section(&files.section()));
+        Self {
+            balancer,
+            server,
+            http1,
+            authority,
+            _files: files,
+        }
+    }
+
+    fn client(&self) -> TlsClient {
+        TlsClient::asking_for(NAME, &self.authority)
+    }
+
+    fn player(&self) -> Multiplexed {
+        Multiplexed::of(&self.client(), self.server).unwrap()
+    }
+}
+
+fn redirecting() -> (Fleet, Door) {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let secure = format!("public_url = \"https://{}\"", fleet.names()[0]);
+    let door = Door::with(ConfigText::of(&fleet).with_relay(1, &secure));
+    (fleet, door)
+}
+
+#[test]
+fn where_it_is_on_curl_is_redirected_by_it_and_where_it_is_off_by_http_1_1() {
+    let (fleet, door) = redirecting();
+    let curl = |server: SocketAddr| {
+        let resolved = format!("{NAME}:{}:{}", server.port(), server.ip());
+        let url = format!("https://{NAME}:{}{MOUNT}?a=1", server.port());
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--http2", "--max-time", "10", "--resolve", &resolved]);
+        curl.args(["-o", "/dev/null", "-w"]);
+        curl.arg("%{http_version} %{http_code} %{redirect_url}");
+        curl.arg("--cacert").arg(door.authority.file()).arg(&url);
+        let done = curl.output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let expected = format!("307 https://{}{MOUNT}?a=1", fleet.names()[0]);
+    assert_eq!(curl(door.server), format!("2 {expected}"));
+    assert_eq!(curl(door.http1), format!("1.1 {expected}"));
+    assert!(Multiplexed::of(&door.client(), door.http1).is_err());
+}
+
+#[test]
+fn a_relay_is_killed_and_the_streams_of_one_connection_go_on() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let player = door.player();
+    let streams = [(); 4].map(|()| player.tune_in(MOUNT).unwrap());
+    for stream in &streams {
+        assert_eq!(stream.head.status(), 200);
+        assert_eq!(stream.head.headers()["content-type"], "audio/mpeg");
+        assert!(!stream.head.headers().contains_key("transfer-encoding"));
+        stream.hear_up_to(BURST_BYTES);
+    }
+    let (redirect, _) = player.ask(Method::GET, "/status").unwrap();
+    assert_eq!(redirect.status(), 200, "others are served beside them");
+
+    fleet.relay(1).kill();
+
+    let whole = |bytes| streams.each_ref().map(|stream| stream.hear_up_to(bytes));
+    let heard = whole(BURST_BYTES + 5 * BYTES_PER_SECOND);
+    for heard in heard {
+        assert_unbroken(&heard, &fleet.source(MOUNT).programme());
+    }
+    assert_eq!(door.balancer.seams("exact"), 2);
+
+    drop(player);
+    eventually(seconds(5), "each has a line in the log", || {
+        door.balancer.said().matches("left: hung up").count() == 4
+    });
+    eventually(seconds(5), "nobody is counted any more", || {
+        let metrics = door.balancer.ask_as_operator("/metrics").text();
+        metrics.contains("icecast_balancer_connections 0\n")
+    });
+}
+
+#[test]
+fn a_stream_that_cannot_go_on_is_broken_off_and_not_ended() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = ConfigText::proxied(&fleet).with_section("[stream]\nhold = \"1s\"");
+    let door = Door::with(config);
+    let player = door.player();
+    let stream = player.tune_in(MOUNT).unwrap();
+    stream.hear_up_to(BURST_BYTES);
+
+    fleet.relay(1).kill();
+
+    eventually(seconds(10), "it is over", || stream.end().is_some());
+    assert!(matches!(stream.end(), Some(Err(_))), "{:?}", stream.end());
+    let told = door.balancer.log_line_with("no relay could take over");
+    let told = told.unwrap_or_default();
+    assert!(
+        told.contains(" bytes in") && !told.contains(" 0 bytes"),
+        "{told}"
+    );
+    let (refusal, _) = player.ask(Method::GET, MOUNT).unwrap();
+    assert_eq!(refusal.status(), 503, "the connection is as good as before");
+}
+
+#[test]
+fn requests_are_judged_as_everywhere() {
+    let (_fleet, door) = redirecting();
+    let player = door.player();
+    let long = format!("/{}", "a".repeat(8 * 1024));
+    for (method, target, status) in [
+        (Method::GET, "/no-such-mount", 404),
+        (Method::HEAD, MOUNT, 200),
+        (Method::OPTIONS, MOUNT, 204),
+        (Method::POST, MOUNT, 405),
+        (Method::DELETE, MOUNT, 405),
+        (Method::GET, "//evil.example", 400),
+        (Method::GET, "/a\"b", 400),
+        (Method::GET, &long, 414),
+    ] {
+        let answer = player.ask(method.clone(), target).unwrap();
+        assert_eq!(answer.0.status(), status, "{method} {target}");
+        assert_eq!(answer.0.headers()["server"], "icecast-balancer");
+    }
+}
+
+#[test]
+fn streams_of_one_connection_count_as_listeners_and_as_connections() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let limits = "[limits]\nconnections = 4\nlisteners_per_address = 3\nexempt = []";
+    let door = Door::with(ConfigText::proxied(&fleet).with_section(limits));
+    let player = door.player();
+    let streams = [(); 3].map(|()| player.tune_in(MOUNT).unwrap());
+    assert!(streams.iter().all(|stream| stream.head.status() == 200));
+    let (refusal, text) = player.ask(Method::GET, MOUNT).unwrap();
+    assert_eq!(refusal.status(), 429, "{text}");
+    let metrics = door.balancer.ask_as_operator("/metrics").text();
+    assert!(metrics.contains("icecast_balancer_connections 4\n"));
+}
+
+#[test]
+fn after_a_thousand_requests_a_connection_is_asked_to_go() {
+    let (_fleet, door) = redirecting();
+    let player = door.player();
+    for _ in 0..1_000 {
+        let (answer, _) = player.ask(Method::GET, MOUNT).unwrap();
+        assert_eq!(answer.status(), 307);
+    }
+    eventually(seconds(5), "it is over", || player.is_over());
+    assert_eq!(
+        door.player().ask(Method::GET, MOUNT).unwrap().0.status(),
+        307
+    );
+}
+
+#[test]
+fn who_takes_everything_back_is_hung_up_on_and_nobody_suffers() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let good = door.player();
+    let stream = good.tune_in(MOUNT).unwrap();
+    stream.hear_up_to(BURST_BYTES);
+
+    let attacker = door.player();
+    let done = attacker.ask_and_take_back(10_000, MOUNT);
+    assert!(done < 10_000, "{done}");
+    eventually(seconds(10), "it is over", || attacker.is_over());
+
+    let heard = stream.hear_up_to(BURST_BYTES + 2 * BYTES_PER_SECOND);
+    assert_unbroken(&heard, &fleet.source(MOUNT).programme());
+    eventually(seconds(10), "only the good one is heard", || {
+        let metrics = door.balancer.ask_as_operator("/metrics").text();
+        metrics.contains("icecast_balancer_connections 2\n")
+    });
+}
+
+#[test]
+fn who_does_not_begin_is_hung_up_on_after_five_seconds() {
+    let (_fleet, door) = redirecting();
+    let (config, name) = door.client().offering(b"h2");
+    let mut socket = std::net::TcpStream::connect(door.server).unwrap();
+    socket.set_read_timeout(Some(seconds(20))).unwrap();
+    let mut tls = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
+    let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+    stream.flush().unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n").unwrap();
+    let began = Instant::now();
+    let mut said = Vec::new();
+    // With a word or without: it is over.
+    let _ = stream.read_to_end(&mut said);
+    let waited = began.elapsed();
+    assert!(seconds(4) < waited && waited < seconds(8), "{waited:?}");
+}
+
+#[test]
+fn a_browser_plays_it() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let Some(browser) = Browser::playing(&format!("https://{}{MOUNT}", door.server)) else {
+        return;
+    };
+    eventually(seconds(20), "it plays", || browser.played_seconds() > 5.0);
+}
