@@ -57,7 +57,7 @@ bench-tls: tools-build tools-stories
 	$(call need,openssl,openssl)
 	bench/tls/bench.py
 	bench/proxy/bench.py --tls
-	bench/hardness/bench.py slow holds swap
+	bench/hardness/bench.py slow holds swap abuse
 
 # Needs the nightly toolchain and cargo-fuzz, and says so when one is missing.
 FUZZ_SECONDS ?= 30

@@ -4,6 +4,7 @@
 slow      10,000 connections that send a byte every 5 s, while good clients come: their errors and times, with and without
 holds     silent connections, half TLS hellos, TLS without a request, idle ones: after how long each is closed
 swap      the certificate is exchanged again and again under handshakes and streams: nobody may notice
+abuse     what one connection of HTTP/2 can do: resets, floods, bombs; idle, after how long it is closed
 scanners  sslyze against Mozilla's intermediate profile; testssl.sh, all findings above LOW
 
 Needs: setpriv openssl; icecast2 for swap; haproxy nginx (Debian: nginx-light) for peers; sslyze (pip) and testssl.sh for scanners.
@@ -14,11 +15,11 @@ import argparse, datetime, json, pathlib, sys
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "proxy"), str(HERE.parent / "swarm")]
 sys.dont_write_bytecode = True
-import holds, scanners, slow, swap
+import abuse, holds, scanners, slow, swap
 from servers import versions
 from stage import need, raise_file_limit, release_balancer, release_swarm, stage
 
-KINDS = {"slow": slow, "holds": holds, "swap": swap, "scanners": scanners}
+KINDS = {"slow": slow, "holds": holds, "swap": swap, "abuse": abuse, "scanners": scanners}
 
 def built(path):
     return pathlib.Path(path).resolve(strict=True)

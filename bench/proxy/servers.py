@@ -35,10 +35,10 @@ class Server(Process):
             return probe.connect_ex(self.address) == 0
 
 class Balancer(Server):
-    def __init__(self, binary, folder, relays, extra="", pair=None, mode="proxy"):
+    def __init__(self, binary, folder, relays, extra="", pair=None, mode="proxy", bind_keys=""):
         address, admin = own_address(), own_address()
         self.admin = f"http://{admin[0]}:{admin[1]}"
-        tls = f'tls = true\n[[tls.certificate]]\ncert = "{pair.chain}"\nkey = "{pair.key}"' if pair else ""
+        tls = f'tls = true\n{bind_keys}\n[[tls.certificate]]\ncert = "{pair.chain}"\nkey = "{pair.key}"' if pair else ""
         text = BALANCER.format(mode=mode, address="%s:%d" % address, admin="%s:%d" % admin, tls=tls) + extra
         text += "".join(f'[[relay]]\nname = "{relay.label}"\nurl = "{relay.url}"\n{public_of(relay, pair)}' for relay in relays)
         file = folder / f"balancer-{address[1]}.toml"

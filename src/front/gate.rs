@@ -91,7 +91,11 @@ impl Gate {
         shutdown: &ShutdownWatch,
     ) -> Option<Served> {
         let length = match head {
-            Ok(length) => length?,
+            Ok(Some(length)) => length,
+            Ok(None) => {
+                bid_farewell(&mut stream).await;
+                return None;
+            }
             Err(refusal) => return Some(Served::Refused(stream, refusal)),
         };
         let bytes = visit.read.get(..length).unwrap_or_default();

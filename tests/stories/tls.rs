@@ -162,6 +162,20 @@ fn the_end_of_an_answer_is_told() {
 }
 
 #[test]
+fn who_asks_nothing_is_told_that_it_is_over() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let (config, name) = door.client().offering(b"http/1.1");
+    let mut socket = TcpStream::connect(door.tls).unwrap();
+    socket.set_read_timeout(Some(seconds(20))).unwrap();
+    let mut tls = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
+    let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+    let read = stream.read(&mut [0; 1]);
+    // Without a word it would be an unexpected end.
+    assert!(matches!(read, Ok(0)), "{read:?}");
+}
+
+#[test]
 fn sessions_are_resumed_on_later_connections() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let door = Door::with(ConfigText::proxied(&fleet));
