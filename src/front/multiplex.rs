@@ -116,7 +116,7 @@ async fn request(
 async fn rests(pass: &Pass, is_closing: bool) {
     let limit = match is_closing {
         true => FAREWELL,
-        false => IDLE_LIMIT,
+        false => IDLE_LIMIT - FAREWELL,
     };
     let mut rest = pass.place().rest();
     // Either way it is told to go.
