@@ -1,15 +1,15 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
+mod admin;
 mod binds;
 mod entry;
 mod fds;
 mod stop;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use log::{info, warn};
+use log::info;
 use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
@@ -21,6 +21,7 @@ use thiserror::Error;
 
 pub use stop::Stop;
 
+use admin::Identity;
 use binds::{options, try_binds};
 
 use crate::acme::Acme;
@@ -120,16 +121,22 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         server.add_service(background_service("acme", acme));
     }
     if let Some(bind) = config.admin.bind {
+        let identity = config.admin.tls.as_ref().map(Identity::load).transpose()?;
         let source = Source {
             fleet,
             tally,
             streams,
             certificates,
+            admin_certificates: identity.as_ref().map(|own| own.certificates.clone()),
             budget,
             acme: acme_status,
         };
         let pages = AdminPages::new(source).guarded_by(config.admin.token.clone());
-        server.add_service(admin(bind, pages));
+        server.add_service(admin::service(bind, pages, identity.as_ref())?);
+        if let Some(identity) = identity {
+            let watch = Watch(Arc::new(identity));
+            server.add_service(background_service("admin certificate", watch));
+        }
     }
     server.add_service(balancer);
     announce(&config);
@@ -163,13 +170,7 @@ fn announce(config: &Config) {
             "public_url is not set: playlists name the IP address that the listener connected to"
         );
     }
-    match config.admin.bind {
-        Some(bind) => info!("admin on http://{bind}: /live /ready /status /metrics"),
-        None => warn!("the admin bind is off: no readiness, no metrics, no orders"),
-    }
-    if config.admin.bind.is_some() && config.admin.token.is_none() {
-        info!("admin.token_file is not set: relays cannot be drained while this runs");
-    }
+    admin::announce(&config.admin);
 }
 
 fn shown(bind: &Bind) -> String {
@@ -284,12 +285,5 @@ fn front(
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.
         service.add_listener(listener.l4_buffer(L4BufferSettings::default().read(0)));
     }
-    service
-}
-
-fn admin(bind: SocketAddr, pages: AdminPages) -> Service<AdminPages> {
-    let mut service = Service::new("admin".to_owned(), pages);
-    service.threads = Some(1);
-    service.add_tcp(&bind.to_string());
     service
 }

@@ -50,6 +50,8 @@ pub enum Command {
     Ready(OrderFlags),
     /// Have a running balancer take a relay out of service.
     Maint(OrderFlags),
+    /// Exit with 0 when a running balancer is ready, with 1 when it is not: what containers ask.
+    Healthcheck(AdminFlag),
     /// Try it without a relay of your own: a small fleet on loopback, the balancer before it, listeners that come and go.
     Demo(DemoFlags),
 }
@@ -99,14 +101,51 @@ pub struct OrderFlags {
 /// Where a running balancer is asked.
 #[derive(Debug, Clone, Args)]
 pub struct AdminFlag {
-    /// The running balancer's admin address; the configuration's admin.bind when left out.
-    #[arg(long, value_name = "HOST:PORT", value_parser = authority)]
-    pub admin: Option<String>,
+    /// The running balancer's admin address, with https:// where it speaks TLS; what [admin] of the configuration says when left out.
+    #[arg(long, value_name = "HOST:PORT", value_parser = AdminAddress::parse)]
+    pub admin: Option<AdminAddress>,
+    /// Certificates (PEM) of the authorities that the admin address is believed from; the system's for https:// when left out.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Certificate (PEM) that is shown where admin.client_ca wants one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Option<PathBuf>,
+}
+
+/// An admin address as it was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminAddress {
+    /// What it begins with, if with one.
+    pub scheme: Option<Scheme>,
+    /// `host:port`.
+    pub authority: String,
+}
+
+/// What an admin address begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http://`
+    Http,
+    /// `https://`
+    Https,
+}
+
+impl AdminAddress {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let schemes = [("http://", Scheme::Http), ("https://", Scheme::Https)];
+        let named = |(word, scheme)| Some((text.strip_prefix(word)?, Some(scheme)));
+        let (rest, scheme) = schemes.into_iter().find_map(named).unwrap_or((text, None));
+        let authority = authority(rest.strip_suffix('/').unwrap_or(rest))?;
+        Ok(Self { scheme, authority })
+    }
 }
 
 /// Reads `host:port`; nothing else may stand in it, for a URL is made of it.
 fn authority(text: &str) -> Result<String, &'static str> {
-    let expected = "expected HOST:PORT such as 127.0.0.1:8081 or [::1]:8081";
+    let expected = "expected HOST:PORT such as 127.0.0.1:8081 or https://[::1]:8081";
     let (_, port) = text.rsplit_once(':').ok_or(expected)?;
     let only_host = !text.contains(|c: char| c.is_whitespace() || "/?#@\\".contains(c));
     let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
@@ -138,7 +177,16 @@ mod tests {
     #[test]
     fn an_admin_address_is_a_host_and_a_port_and_nothing_else() {
         for good in ["127.0.0.1:8081", "[::1]:8081", "balancer.example.com:80"] {
-            assert_eq!(authority(good).as_deref(), Ok(good));
+            for (before, scheme) in [
+                ("", None),
+                ("http://", Some(Scheme::Http)),
+                ("https://", Some(Scheme::Https)),
+            ] {
+                let authority = good.to_owned();
+                let expected = AdminAddress { scheme, authority };
+                let parsed = AdminAddress::parse(&format!("{before}{good}"));
+                assert_eq!(parsed, Ok(expected));
+            }
         }
         for bad in [
             "",
@@ -150,12 +198,15 @@ mod tests {
             "127.0.0.1:0",
             "127.0.0.1:99999",
             "127.0.0.1:",
-            "http://127.0.0.1:8081",
-            "127.0.0.1:8081/",
+            "ftp://127.0.0.1:8081",
+            "https://",
+            "https://http://127.0.0.1:8081",
+            "https://127.0.0.1:8081/status",
+            "127.0.0.1:8081//",
             "user@127.0.0.1:8081",
             "a b:8081",
         ] {
-            assert!(authority(bad).is_err(), "{bad:?}");
+            assert!(AdminAddress::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

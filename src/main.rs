@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Drain(flags) => control::order(AdminState::Drain, &flags, &sources),
         Command::Ready(flags) => control::order(AdminState::Ready, &flags, &sources),
         Command::Maint(flags) => control::order(AdminState::Maint, &flags, &sources),
+        Command::Healthcheck(flags) => control::healthcheck(&flags, &sources),
         Command::Demo(flags) => tryout::run(&flags),
     }
 }

@@ -19,7 +19,7 @@ use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
 use crate::front::{Budget, Tally};
 use crate::select::relay_barrier;
 use crate::stream::Streams;
-use crate::tls::Certificates;
+use crate::tls::{Certificates, Known, Reloads};
 
 /// What a scrape reads.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Source {
     pub streams: Arc<Streams>,
     /// Who we are on TLS.
     pub certificates: Arc<Certificates>,
+    /// Who we are at the admin bind, where that has TLS.
+    pub admin_certificates: Option<Arc<Certificates>>,
     /// Who is let in.
     pub budget: Arc<Budget>,
     /// What comes of ordering certificates, where they are ordered.
@@ -119,7 +121,7 @@ impl Collector for Source {
         drop(fleet);
         self.encode_tally(&relays, &mut encoder)?;
         self.encode_streams(&relays, &mut encoder)?;
-        encode_certificates(&self.certificates, &mut encoder)?;
+        self.encode_certificates(&mut encoder)?;
         encode_budget(&self.budget, &mut encoder)?;
         match &self.acme {
             Some(acme) => encode_acme(acme, &mut encoder),
@@ -130,10 +132,10 @@ impl Collector for Source {
 
 /// When each certificate ends, and what came of changed files. The names are the operator's own, in his certificates.
 fn encode_certificates(
-    certificates: &Certificates,
+    known: &[(String, Known)],
+    reloads: Reloads,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> Result<(), fmt::Error> {
-    let known = certificates.known();
     if known.is_empty() {
         return Ok(());
     }
@@ -144,12 +146,9 @@ fn encode_certificates(
         Some(&Unit::Seconds),
         MetricType::Gauge,
     )?;
-    for (index, known) in known.iter().enumerate() {
-        let (index, name) = (
-            index.to_string(),
-            known.names.first().map_or("", String::as_str),
-        );
-        let labels = [("certificate", index.as_str()), ("name", name)];
+    for (which, known) in known {
+        let name = known.names.first().map_or("", String::as_str);
+        let labels = [("certificate", which.as_str()), ("name", name)];
         let until = known
             .valid_until
             .duration_since(UNIX_EPOCH)
@@ -157,7 +156,6 @@ fn encode_certificates(
         let until = i64::try_from(until.as_secs()).unwrap_or(i64::MAX);
         ConstGauge::new(until).encode(family.encode_family(&labels)?)?;
     }
-    let reloads = certificates.reloads();
     let help = "Certificates whose files had changed, by whether the new pair could be used";
     let mut family =
         encoder.encode_descriptor("certificate_reloads", help, None, MetricType::Counter)?;
@@ -214,6 +212,20 @@ fn encode_barriers(fleet: &Fleet, encoder: &mut DescriptorEncoder<'_>) -> Result
 }
 
 impl Source {
+    fn encode_certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let public = self.certificates.known().into_iter().enumerate();
+        let public = public.map(|(index, known)| (index.to_string(), known));
+        let admin = self.admin_certificates.iter();
+        let admins = admin.clone().flat_map(|admin| admin.known());
+        let admins = admins.map(|known| ("admin".to_owned(), known));
+        let known: Vec<(String, Known)> = public.chain(admins).collect();
+        let reloads = admin.fold(self.certificates.reloads(), |sum, admin| Reloads {
+            good: sum.good + admin.reloads().good,
+            bad: sum.bad + admin.reloads().bad,
+        });
+        encode_certificates(&known, reloads, encoder)
+    }
+
     fn encode_tally(
         &self,
         relays: &[Arc<Relay>],

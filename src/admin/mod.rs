@@ -1,10 +1,13 @@
 //! The admin bind: what an operator and a machine that watches us may ask, and what an operator may change.
 //!
 //! In: requests. Out: pages about the fleet, which anybody who reaches the bind may read; and the admin state of a relay,
-//! which only a request with the token changes. Request bodies are never read.
+//! which only a request with the token changes. Request bodies are never read. `door` lets connections in, on TLS where that is
+//! wanted.
 
 mod answer;
 mod control;
+mod crowd;
+mod door;
 mod guard;
 mod metrics;
 mod status;
@@ -32,6 +35,7 @@ use guard::{Denial, Guard};
 use metrics::Metrics;
 use status::FleetStatus;
 
+pub use door::AdminDoor;
 pub use metrics::Source;
 
 const MAP: &str =

@@ -40,6 +40,7 @@ impl Story {
             fleet: SharedFleet::new(fleet),
             tally: Arc::new(Tally::new(3)),
             streams: Arc::default(),
+            admin_certificates: None,
             certificates: Arc::new(Certificates::load(Vec::new(), None).unwrap()),
             budget: Arc::new(Budget::new(Limits {
                 connections: 10,

@@ -13,9 +13,9 @@ use super::relay::{self, Entry};
 use super::section::{Read, Section};
 use super::value;
 use super::{
-    Address, Admin, Bind, Config, Discovery, Limits, ListenerRule, Log, Mode, Mount, Poll,
-    Redirect, Select, Stream, Tls, Token, Upstream, address, authorities, carried, certificates,
-    settings,
+    Address, Admin, AdminTls, Bind, Config, Discovery, Limits, ListenerRule, Log, Mode, Mount,
+    Poll, Redirect, Select, Stream, Tls, Token, Upstream, address, authorities, carried,
+    certificates, operator, settings,
 };
 use crate::fleet::Origin;
 
@@ -53,7 +53,8 @@ pub(super) struct Draft {
 pub(super) struct AdminDraft {
     pub(super) bind: Option<SocketAddr>,
     pub(super) at: Option<Spot>,
-    token: Option<Token>,
+    pub(super) tls: Option<AdminTls>,
+    pub(super) token: Option<Token>,
 }
 
 /// Reads the root of the file.
@@ -98,7 +99,12 @@ fn admin(section: &mut Section<'_, '_>) -> AdminDraft {
         Read::Absent => (Some(loopback(DEFAULT_ADMIN_PORT)), None),
     };
     let token = carried::token(section);
-    AdminDraft { bind, at, token }
+    AdminDraft {
+        bind,
+        at,
+        tls: operator::tls(section),
+        token,
+    }
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -172,6 +178,7 @@ impl Draft {
             self.admin.bind = ports.find(|admin| self.is_free(admin));
             self.note_evaded(reader);
         }
+        operator::note_exposed(&self.admin, reader);
     }
 
     fn note_evaded(&self, reader: &mut Reader) {
@@ -220,6 +227,7 @@ impl Draft {
             limits: self.limits,
             admin: Admin {
                 bind: self.admin.bind,
+                tls: self.admin.tls,
                 token: self.admin.token,
             },
             poll: self.poll,

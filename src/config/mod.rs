@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod load;
 mod nested;
+mod operator;
 mod reader;
 mod relay;
 mod secret;
@@ -42,6 +43,7 @@ pub use self::entry::{Address, Bind, Limits, Tls};
 pub use self::env::Sources;
 pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
 pub use self::load::{Loaded, load};
+pub use self::operator::AdminTls;
 
 /// Everything an operator can say, valid as a whole.
 #[derive(Debug, Clone)]
@@ -98,6 +100,8 @@ pub enum Mode {
 pub struct Admin {
     /// Where status, metrics and readiness are asked; `None` (`bind = ""`) turns it off.
     pub bind: Option<SocketAddr>,
+    /// What is spoken there instead of plain HTTP.
+    pub tls: Option<AdminTls>,
     /// What a request must know to change anything; `None` refuses every change.
     pub token: Option<Token>,
 }

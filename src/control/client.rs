@@ -13,7 +13,8 @@ use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret as _;
 
 use super::error::ControlError;
-use super::target::Target;
+use super::refusal;
+use super::target::{Place, Target};
 use crate::config::Token;
 use crate::fleet::AdminState;
 
@@ -32,13 +33,13 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Asks for the whole fleet.
+/// Asks for a page.
 ///
 /// # Errors
 /// No whole reply came.
-pub fn ask_status(address: &str) -> Result<Reply, ControlError> {
-    let client = client()?;
-    exchange(client.get(format!("http://{address}/status")), address)
+pub fn ask(place: &Place, path: &str) -> Result<Reply, ControlError> {
+    let client = client(place)?;
+    exchange(client.get(format!("{}{path}", place.origin())), place)
 }
 
 /// Tells what is wanted of a relay.
@@ -46,11 +47,11 @@ pub fn ask_status(address: &str) -> Result<Reply, ControlError> {
 /// # Errors
 /// No whole reply came, or the token cannot be sent.
 pub fn order(target: &Target, relay: &str, state: AdminState) -> Result<Reply, ControlError> {
-    let Target { address, token } = target;
+    let Target { place, token } = target;
     let relay = utf8_percent_encode(relay, NON_ALPHANUMERIC);
-    let url = format!("http://{address}/relays/{relay}/{}", state.as_str());
-    let request = client()?.post(url).header(AUTHORIZATION, bearer(token)?);
-    exchange(request, address)
+    let url = format!("{}/relays/{relay}/{}", place.origin(), state.as_str());
+    let request = client(place)?.post(url);
+    exchange(request.header(AUTHORIZATION, bearer(token)?), place)
 }
 
 fn bearer(token: &Token) -> Result<HeaderValue, ControlError> {
@@ -60,21 +61,24 @@ fn bearer(token: &Token) -> Result<HeaderValue, ControlError> {
     Ok(field)
 }
 
-fn client() -> Result<Client, ControlError> {
+fn client(place: &Place) -> Result<Client, ControlError> {
     // PINGORA: rustls without a provider panics; whoever installed one first keeps it.
     crate::tls::install_provider();
-    Client::builder()
+    let builder = match &place.tls {
+        Some(trust) => Client::builder().tls_backend_preconfigured(trust.config()?),
+        // A machine without certificates can ask too.
+        None => Client::builder().tls_certs_only([]),
+    };
+    builder
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .retry(reqwest::retry::never())
         .timeout(PATIENCE)
-        // The admin address is plain http: a machine without certificates can ask too.
-        .tls_certs_only([])
         .build()
         .map_err(|error| ControlError::Setup(error.into()))
 }
 
-fn exchange(request: RequestBuilder, address: &str) -> Result<Reply, ControlError> {
+fn exchange(request: RequestBuilder, place: &Place) -> Result<Reply, ControlError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -85,10 +89,10 @@ fn exchange(request: RequestBuilder, address: &str) -> Result<Reply, ControlErro
     match reply {
         Ok(Some(reply)) => Ok(reply),
         Ok(None) => Err(ControlError::NotABalancer {
-            address: address.to_owned(),
+            address: place.address.clone(),
             found: format!("more than {BODY_LIMIT_BYTES} bytes"),
         }),
-        Err(error) => Err(sorted(&error, address.to_owned())),
+        Err(error) => Err(sorted(&error, place)),
     }
 }
 
@@ -106,10 +110,14 @@ async fn receive(request: RequestBuilder) -> Result<Option<Reply>, reqwest::Erro
     Ok(Some(Reply { status, body }))
 }
 
-fn sorted(error: &reqwest::Error, address: String) -> ControlError {
+fn sorted(error: &reqwest::Error, place: &Place) -> ControlError {
+    let address = place.address.clone();
     if error.is_timeout() {
         let patience = PATIENCE;
         return ControlError::TimedOut { address, patience };
+    }
+    if let Some(refusal) = refusal::of(error, place) {
+        return refusal;
     }
     let cause = innermost(error);
     if error.is_connect() {

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::cli::EXIT_USAGE;
 use crate::config::{Problems, SecretFault};
+use crate::tls::BadPair;
 
 /// Why a command came to nothing.
 #[derive(Debug, Error)]
@@ -77,6 +78,76 @@ pub enum ControlError {
         /// What came instead.
         found: String,
     },
+    /// The file of `--ca-file`, or that of the configured certificate, cannot be used.
+    #[error("expected certificates (PEM) in {}, found: {why}", .file.display())]
+    Certificates {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate that is to be shown cannot be used.
+    #[error(
+        "expected a certificate to show (--cert and --key, or admin.client_cert and admin.client_key), found {0}"
+    )]
+    ClientPair(#[source] BadPair),
+    /// Plain HTTP would be spoken where TLS was meant.
+    #[error(
+        "--ca-file, --cert and --key need an admin address on TLS: https:// in --admin, or admin.cert in the configuration"
+    )]
+    PlainWithTrust,
+    /// Somebody is there whom we do not know.
+    #[error(
+        "what answers at {address} shows a certificate that is not trusted ({why}); --ca-file FILE names its authority, admin.cert of the configuration the certificate itself"
+    )]
+    Untrusted {
+        /// Where it was tried.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The balancer speaks plain HTTP there.
+    #[error(
+        "what answers at {address} speaks no TLS; --admin HOST:PORT without https:// asks in plain HTTP"
+    )]
+    NotTls {
+        /// Where it was tried.
+        address: String,
+    },
+    /// The balancer speaks TLS there.
+    #[error(
+        "what answers at {address} speaks no plain HTTP; --admin https://HOST:PORT asks on TLS"
+    )]
+    NotPlain {
+        /// Where it was tried.
+        address: String,
+    },
+    /// The balancer wants to know who asks.
+    #[error(
+        "the balancer at {address} lets in only who shows a certificate of its admin.client_ca: give --cert FILE and --key FILE, or set admin.client_cert and admin.client_key"
+    )]
+    CertificateWanted {
+        /// Where it was tried.
+        address: String,
+    },
+    /// The balancer does not know who asks.
+    #[error(
+        "the balancer at {address} refused our certificate ({why}): is it one of its admin.client_ca, and for clients?"
+    )]
+    CertificateRefused {
+        /// Where it was tried.
+        address: String,
+        /// In the words of TLS.
+        why: String,
+    },
+    /// The balancer is there and takes no listeners yet, or no more.
+    #[error("the balancer at {address} is not ready: {said}")]
+    NotReady {
+        /// Where it was tried.
+        address: String,
+        /// In its own words, on one line.
+        said: String,
+    },
     /// The balancer knows another token.
     #[error("the balancer at {address} refused the token: is it the one of its admin.token_file?")]
     WrongToken {
@@ -109,6 +180,9 @@ impl ControlError {
             | Self::BindOff
             | Self::NoToken
             | Self::TokenFile { .. }
+            | Self::Certificates { .. }
+            | Self::ClientPair(_)
+            | Self::PlainWithTrust
             | Self::UnsendableToken => ExitCode::from(EXIT_USAGE),
             _ => ExitCode::FAILURE,
         }

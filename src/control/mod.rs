@@ -6,16 +6,18 @@
 
 mod client;
 mod error;
+mod refusal;
 mod reply;
 mod table;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use crate::cli::{OrderFlags, StatusFlags};
+use crate::cli::{AdminFlag, OrderFlags, StatusFlags};
 use crate::config::Sources;
 use crate::fleet::AdminState;
 use error::ControlError;
@@ -30,10 +32,32 @@ pub fn order(state: AdminState, flags: &OrderFlags, sources: &Sources) -> ExitCo
     conclude(told(state, flags, sources))
 }
 
+/// Asks whether a running balancer is ready; 1 where it is not, whatever is wrong.
+///
+/// Docker keeps every other exit code of a health check for itself.
+pub fn healthcheck(flags: &AdminFlag, sources: &Sources) -> ExitCode {
+    match asked_ready(flags, sources) {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn asked_ready(flags: &AdminFlag, sources: &Sources) -> Result<String, ControlError> {
+    let place = target::to_ask(flags, sources)?;
+    let reply = client::ask(&place, "/ready")?;
+    reply::ready(&reply, &place.address)
+}
+
 fn shown(flags: &StatusFlags, sources: &Sources) -> Result<Vec<u8>, ControlError> {
-    let address = target::to_ask(flags, sources)?;
-    let reply = client::ask_status(&address)?;
-    let fleet = reply::fleet(&reply, &address)?;
+    let place = target::to_ask(&flags.admin, sources)?;
+    let reply = client::ask(&place, "/status")?;
+    let fleet = reply::fleet(&reply, &place.address)?;
     Ok(match flags.json {
         true => reply.body,
         false => table::of(&fleet).into_bytes(),
@@ -43,7 +67,7 @@ fn shown(flags: &StatusFlags, sources: &Sources) -> Result<Vec<u8>, ControlError
 fn told(state: AdminState, flags: &OrderFlags, sources: &Sources) -> Result<Vec<u8>, ControlError> {
     let target = target::to_tell(flags, sources)?;
     let reply = client::order(&target, &flags.relay, state)?;
-    let relay = reply::relay(&reply, &target.address)?;
+    let relay = reply::relay(&reply, &target.place.address)?;
     Ok(format!("{relay}\n").into_bytes())
 }
 

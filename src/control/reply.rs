@@ -69,6 +69,23 @@ pub fn fleet(reply: &Reply, address: &str) -> Result<FleetReply, ControlError> {
     parse(reply, address)
 }
 
+/// Reads the reply to the question whether the balancer is ready: what it said.
+///
+/// # Errors
+/// It is not, or somebody else answered.
+pub fn ready(reply: &Reply, address: &str) -> Result<String, ControlError> {
+    let said = first_line(&reply.body);
+    let address = address.to_owned();
+    match reply.status {
+        200 if said == "ready" => Ok(said),
+        503 => Err(ControlError::NotReady { address, said }),
+        status => Err(ControlError::NotABalancer {
+            address,
+            found: format!("status {status}"),
+        }),
+    }
+}
+
 /// Reads the reply to an order.
 ///
 /// # Errors

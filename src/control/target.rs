@@ -3,31 +3,50 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
 use super::error::ControlError;
-use crate::cli::{OrderFlags, StatusFlags};
+use super::trust::{Server, Trust};
+use crate::cli::{AdminAddress, AdminFlag, OrderFlags, Scheme};
 use crate::config::{self, Admin, SecretFault, Sources, Token};
+use crate::tls::Files;
+
+/// Where a balancer is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `host:port` of its admin address.
+    pub address: String,
+    /// Whom to believe there; `None` for plain HTTP.
+    pub tls: Option<Trust>,
+}
+
+impl Place {
+    /// What every URL there begins with.
+    pub fn origin(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+}
 
 /// A balancer that can be told something.
 #[derive(Debug)]
 pub struct Target {
-    /// `host:port` of its admin address.
-    pub address: String,
+    /// Where.
+    pub place: Place,
     /// What lets us.
     pub token: Token,
 }
 
-/// Whom `status` asks.
+/// Whom `status` and `healthcheck` ask.
 ///
 /// # Errors
-/// Neither the flag nor the configuration says so.
-pub fn to_ask(flags: &StatusFlags, sources: &Sources) -> Result<String, ControlError> {
-    match &flags.admin.admin {
-        Some(address) => Ok(address.clone()),
-        None => address_of(&configured(sources, "--admin HOST:PORT")?),
+/// Neither the flags nor the configuration say so.
+pub fn to_ask(flags: &AdminFlag, sources: &Sources) -> Result<Place, ControlError> {
+    match &flags.admin {
+        Some(address) => named(address, flags),
+        None => configured_place(&configured(sources, "--admin HOST:PORT")?, flags),
     }
 }
 
@@ -36,14 +55,17 @@ pub fn to_ask(flags: &StatusFlags, sources: &Sources) -> Result<String, ControlE
 /// # Errors
 /// Flags and configuration together do not say so, or the file of the token cannot be used.
 pub fn to_tell(flags: &OrderFlags, sources: &Sources) -> Result<Target, ControlError> {
-    let (address, file) = (flags.admin.admin.clone(), flags.token_file.as_deref());
-    if let (Some(address), Some(file)) = (&address, file) {
-        let (address, token) = (address.clone(), load(file)?);
-        return Ok(Target { address, token });
+    let (address, file) = (&flags.admin.admin, flags.token_file.as_deref());
+    if let (Some(address), Some(file)) = (address, file) {
+        let (place, token) = (named(address, &flags.admin)?, load(file)?);
+        return Ok(Target { place, token });
     }
     let admin = configured(sources, "--admin HOST:PORT --token-file FILE")?;
     Ok(Target {
-        address: address.map_or_else(|| address_of(&admin), Ok)?,
+        place: match address {
+            Some(address) => named(address, &flags.admin)?,
+            None => configured_place(&admin, &flags.admin)?,
+        },
         token: match file {
             Some(file) => load(file)?,
             None => admin.token.ok_or(ControlError::NoToken)?,
@@ -58,9 +80,46 @@ fn configured(sources: &Sources, flags: &'static str) -> Result<Admin, ControlEr
     }
 }
 
-fn address_of(admin: &Admin) -> Result<String, ControlError> {
+/// The place of `--admin`. Nothing of it comes from the configuration: that is another balancer's, perhaps.
+fn named(address: &AdminAddress, flags: &AdminFlag) -> Result<Place, ControlError> {
+    let (ca_file, client) = trust_of(flags);
+    let is_meant = ca_file.is_some() || client.is_some();
+    if is_meant && address.scheme == Some(Scheme::Http) {
+        return Err(ControlError::PlainWithTrust);
+    }
+    let is_tls = is_meant || address.scheme == Some(Scheme::Https);
+    let server = ca_file.map_or(Server::System, Server::Authorities);
+    Ok(Place {
+        address: address.authority.clone(),
+        tls: is_tls.then_some(Trust { server, client }),
+    })
+}
+
+/// The place of the configuration. It names the very certificate that is shown there, which is believed on any address.
+fn configured_place(admin: &Admin, flags: &AdminFlag) -> Result<Place, ControlError> {
     let bind = admin.bind.ok_or(ControlError::BindOff)?;
-    Ok(reachable(bind).to_string())
+    let (ca_file, client) = trust_of(flags);
+    let tls = match &admin.tls {
+        Some(tls) => Some(Trust {
+            server: ca_file.map_or_else(
+                || Server::Pinned(tls.pair.chain.clone()),
+                Server::Authorities,
+            ),
+            client: client.or_else(|| tls.client.clone()),
+        }),
+        None if ca_file.is_some() || client.is_some() => return Err(ControlError::PlainWithTrust),
+        None => None,
+    };
+    Ok(Place {
+        address: reachable(bind).to_string(),
+        tls,
+    })
+}
+
+fn trust_of(flags: &AdminFlag) -> (Option<PathBuf>, Option<Files>) {
+    let (chain, key) = (flags.cert.clone(), flags.key.clone());
+    let client = chain.zip(key).map(|(chain, key)| Files { chain, key });
+    (flags.ca_file.clone(), client)
 }
 
 /// Who listens on every address of the machine listens on loopback too.

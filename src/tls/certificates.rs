@@ -1,8 +1,6 @@
 //! The certificates that we have: read at the start, read again when their files change. A bad pair never takes the place
 //! of a good one.
 
-use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -15,6 +13,8 @@ use rustls::{CipherSuite, SignatureScheme};
 
 use super::pair::{BadPair, Files, Pair};
 use super::shelf::Shelf;
+use super::stamp::{Stamp, stamp};
+use super::watch::Fresh;
 
 /// All pairs, and which of them answers.
 #[derive(Debug)]
@@ -51,8 +51,6 @@ struct Place {
     pair: Option<Pair>,
 }
 
-/// What tells that a file is another one than before: following links, as certbot flips them.
-type Stamp = Option<(SystemTime, u64, u64)>;
 type Stamps = [Stamp; 2];
 
 impl Certificates {
@@ -78,18 +76,6 @@ impl Certificates {
             good: AtomicU64::new(0),
             bad: AtomicU64::new(0),
         })
-    }
-
-    /// Reads again what has changed since it was read last.
-    pub fn refresh(&self) {
-        let mut places = self.lock();
-        let mut changed = false;
-        for place in places.iter_mut() {
-            changed |= self.refresh_place(place);
-        }
-        if changed {
-            self.shelf.store(Arc::new(shelf_of(&places)));
-        }
     }
 
     fn refresh_place(&self, place: &mut Place) -> bool {
@@ -147,6 +133,19 @@ impl Certificates {
     }
 }
 
+impl Fresh for Certificates {
+    fn refresh(&self) {
+        let mut places = self.lock();
+        let mut changed = false;
+        for place in places.iter_mut() {
+            changed |= self.refresh_place(place);
+        }
+        if changed {
+            self.shelf.store(Arc::new(shelf_of(&places)));
+        }
+    }
+}
+
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let shelf = self.shelf.load();
@@ -175,12 +174,6 @@ fn shelf_of(places: &[Place]) -> Shelf {
 
 fn stamps(files: &Files) -> Stamps {
     [&files.chain, &files.key].map(|path| stamp(path))
-}
-
-fn stamp(path: &Path) -> Stamp {
-    use std::os::unix::fs::MetadataExt as _;
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.ino(), metadata.len()))
 }
 
 #[cfg(test)]

@@ -2,15 +2,19 @@
 //!
 //! In: paths of certificates and keys. Out: a rustls configuration for Pingora's acceptor, which always has the newest good
 //! pair. `pair` reads two files, `shelf` chooses among pairs (pure), `certificates` keeps them fresh, `watch` looks at the
-//! files, `terms` says what is spoken. Knows no listener and no request.
+//! files, `terms` says what is spoken; `clients` knows whose certificates are wanted where clients need one. Knows no listener
+//! and no request.
 
 mod certificates;
+mod clients;
 mod pair;
 mod shelf;
+mod stamp;
 mod terms;
 mod watch;
 
 pub use certificates::{Certificates, Known, Reloads};
+pub use clients::ClientAuthority;
 pub use pair::{BadPair, Files, Pair};
-pub use terms::{install_provider, server_config};
-pub use watch::Watch;
+pub use terms::{admin_config, install_provider, server_config};
+pub use watch::{Fresh, Watch};

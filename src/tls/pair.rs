@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct Files {
 pub struct Pair {
     /// What rustls sends and signs with.
     pub certified: Arc<CertifiedKey>,
-    /// The names that it is for, in lower case; `*.` stands for one label.
+    /// The names and addresses that it is for, in lower case; `*.` stands for one label.
     pub names: Vec<String>,
     /// When it ends.
     pub valid_until: SystemTime,
@@ -106,7 +107,8 @@ impl Pair {
     }
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair> {
+/// Reads the certificates of a file, of which there is one at least.
+pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair> {
     let (bytes, _) = read(path)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let chain = read.map_err(|_| BadPair::Damaged(path.to_owned()))?;
@@ -149,9 +151,16 @@ fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let names = alternatives.value.general_names.iter();
     let names = names.filter_map(|name| match name {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::IPAddress(bytes) => Some(address(bytes)?.to_string()),
         _ => None,
     });
     names.collect()
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+        .ok()
 }
 
 fn valid_until(leaf: &X509Certificate<'_>) -> SystemTime {

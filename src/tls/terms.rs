@@ -1,4 +1,4 @@
-//! The terms: versions, ciphers and resumption of TLS towards listeners.
+//! The terms: versions, ciphers and resumption of TLS, towards listeners and towards operators.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig};
 
 use super::certificates::Certificates;
+use super::clients::ClientAuthority;
 
 /// A listener opens one connection after the other, rarely several at once.
 const TICKETS: usize = 1;
@@ -30,16 +31,43 @@ pub fn server_config(
     certificates: Arc<Certificates>,
     protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_no_client_auth();
-    let mut config = builder.with_cert_resolver(certificates);
+    let mut config = made(certificates, None)?;
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new()?;
-    config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = TICKETS;
+    Ok(Arc::new(config))
+}
+
+/// The configuration of an acceptor for operators; with `clients` only theirs come in.
+///
+/// SECURITY: no session is resumed: rustls does not ask again whether the certificate in a ticket is still wanted.
+///
+/// # Errors
+/// The versions and the cryptography do not fit together.
+pub fn admin_config(
+    certificates: Arc<Certificates>,
+    clients: Option<Arc<ClientAuthority>>,
+) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = made(certificates, clients)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+fn made(
+    certificates: Arc<Certificates>,
+    clients: Option<Arc<ClientAuthority>>,
+) -> Result<ServerConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider);
+    let builder = builder.with_protocol_versions(&[&TLS13, &TLS12])?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(certificates);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
     // AES-256 before the rest, whatever a player would rather have: what profiles ask of a server.
     config.ignore_client_order = true;
-    Ok(Arc::new(config))
+    Ok(config)
 }

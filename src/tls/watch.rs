@@ -9,17 +9,21 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::certificates::Certificates;
-
 /// How often. Looking costs two system calls for a pair; links that are flipped, moved folders and network file systems are
 /// seen as well, which is not so with the kernel's notices.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Looks after these certificates.
-pub struct Watch(pub Arc<Certificates>);
+/// What was read from files that may change.
+pub trait Fresh: Send + Sync + 'static {
+    /// Reads again what has changed since it was read last.
+    fn refresh(&self);
+}
+
+/// Looks after these.
+pub struct Watch<T>(pub Arc<T>);
 
 #[async_trait]
-impl BackgroundService for Watch {
+impl<T: Fresh> BackgroundService for Watch<T> {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -28,8 +32,8 @@ impl BackgroundService for Watch {
                 _ = ticks.tick() => {}
                 _ = shutdown.changed() => return,
             }
-            let certificates = self.0.clone();
-            let refreshed = tokio::task::spawn_blocking(move || certificates.refresh());
+            let watched = self.0.clone();
+            let refreshed = tokio::task::spawn_blocking(move || watched.refresh());
             if let Err(error) = refreshed.await {
                 debug!("the look at the certificates' files broke off: {error}");
             }

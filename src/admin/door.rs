@@ -1,0 +1,109 @@
+//! The door of the operator's address: TLS where it is wanted, and an end for whoever says nothing.
+//!
+//! In: accepted connections. Out: requests for the pages. A crowd keeps nobody out: see [`Crowd`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use log::{debug, warn};
+use pingora::apps::ServerApp;
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::Stream;
+use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::server::ShutdownWatch;
+use pingora::time::timeout;
+use rustls::ServerConfig;
+
+use super::AdminPages;
+use super::crowd::Crowd;
+
+/// As at the public addresses.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+
+/// PINGORA: (0.9.1) waits 60 s for each byte of a request. Who has come to ask asks, and takes the answer, in this time.
+const FIRST_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Between two requests Pingora keeps a connection for 60 s.
+const LATER_DEADLINE: Duration = Duration::from_secs(90);
+
+/// How often at most the log tells that somebody was not let in.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
+
+/// Lets operators and what watches us in.
+pub struct AdminDoor {
+    pages: Arc<AdminPages>,
+    acceptor: Option<Acceptor>,
+    crowd: Crowd,
+    told: Mutex<Option<Instant>>,
+}
+
+impl AdminDoor {
+    /// A door to these pages, with TLS on these terms where there are some.
+    pub fn to(pages: AdminPages, terms: Option<Arc<ServerConfig>>) -> Self {
+        Self {
+            pages: Arc::new(pages),
+            acceptor: terms.map(Acceptor::from_server_config),
+            crowd: Crowd::default(),
+            told: Mutex::new(None),
+        }
+    }
+
+    /// Serves a connection to its end.
+    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
+        let mut stream = match &self.acceptor {
+            None => stream,
+            // On the heap: a handshake needs 7 KB, which the connection would keep until it ends.
+            Some(acceptor) => Box::pin(self.secure(acceptor, stream)).await?,
+        };
+        let mut deadline = FIRST_DEADLINE;
+        loop {
+            let answered = timeout(deadline, self.pages.process_new(stream, shutdown)).await;
+            stream = answered.ok()??;
+            deadline = LATER_DEADLINE;
+        }
+    }
+
+    async fn secure(&self, acceptor: &Acceptor, stream: Stream) -> Option<Stream> {
+        let peer = stream.get_socket_digest();
+        let stream = stream.into_any().downcast::<L4Stream>().ok()?;
+        let shaken = timeout(HANDSHAKE_DEADLINE, acceptor.tls_handshake(*stream)).await;
+        match shaken {
+            Ok(Ok(stream)) => return Some(Box::new(stream)),
+            Ok(Err(error)) if self.may_tell() => {
+                let peer = peer.as_ref().and_then(|peer| peer.peer_addr());
+                let peer = peer.map_or_else(String::new, ToString::to_string);
+                warn!("{peer} was not let in at the admin bind: {error}");
+            }
+            Ok(Err(error)) => debug!("no TLS handshake at the admin bind: {error}"),
+            Err(_) => debug!("no TLS handshake at the admin bind within {HANDSHAKE_DEADLINE:?}"),
+        }
+        None
+    }
+
+    /// Whoever knocks all the time does not fill the log.
+    fn may_tell(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        if may {
+            *told = Some(Instant::now());
+        }
+        may
+    }
+}
+
+#[async_trait]
+impl ServerApp for AdminDoor {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let place = self.crowd.enter();
+        tokio::select! {
+            _ = self.serve(stream, shutdown) => {}
+            () = place.lost() => debug!("a connection at the admin bind made room for a newer one"),
+        }
+        None
+    }
+}

@@ -1,0 +1,121 @@
+//! `[admin]` on TLS: the operator's address as its clients see it.
+//!
+//! In: the section. Out: files of which it is known that they can be used; half of a pair, or a file that needs another one,
+//! is a mistake.
+
+use std::path::PathBuf;
+
+use super::draft::AdminDraft;
+use super::error::{Fault, Spot};
+use super::reader::Reader;
+use super::section::{Read, Section};
+use super::value;
+use crate::tls::{ClientAuthority, Files, Pair};
+
+/// TLS at the operator's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminTls {
+    /// The certificate that is shown there, and its key.
+    pub pair: Files,
+    /// The authority (PEM) whose certificates clients must have; `None` asks for none.
+    pub client_ca: Option<PathBuf>,
+    /// What the commands show when they read this configuration.
+    pub client: Option<Files>,
+}
+
+/// A path and where it was given.
+type Path = (PathBuf, Spot);
+
+/// Reads what `[admin]` says of TLS; without a certificate there is none.
+pub(super) fn tls(section: &mut Section<'_, '_>) -> Option<AdminTls> {
+    let server = pair(section, ["cert", "key"]);
+    let client_ca = path(section, "client_ca");
+    let client = pair(section, ["client_cert", "client_key"]);
+    let (Ok(server), Ok(client_ca), Ok(client)) = (server, client_ca, client) else {
+        return None;
+    };
+    if let (None, Some((_, spot))) = (&server, &client_ca) {
+        let expected = "cert and key for client_ca";
+        miss(section, spot, "cert", expected);
+    }
+    if let (None, Some((_, spot))) = (&client_ca, &client) {
+        let expected = "client_ca for client_cert and client_key";
+        miss(section, spot, "client_ca", expected);
+    }
+    if let Some((file, spot)) = &client_ca
+        && let Err(bad) = ClientAuthority::load(file)
+    {
+        let expected = "a file with certificates of authorities (PEM)";
+        let fault = Fault::expected(expected, bad.to_string());
+        section.reader.refuse(spot.clone(), fault);
+    }
+    server.map(|(pair, _)| AdminTls {
+        pair,
+        client_ca: client_ca.map(|(file, _)| file),
+        client: client.map(|(files, _)| files),
+    })
+}
+
+/// Notes that whoever is on the way reads along.
+pub(super) fn note_exposed(admin: &AdminDraft, reader: &mut Reader) {
+    let Some(bind) = admin.bind.filter(|bind| !bind.ip().is_loopback()) else {
+        return;
+    };
+    let seen = match (&admin.tls, &admin.token) {
+        (Some(_), _) => return,
+        (None, Some(_)) => "the token and what the fleet looks like",
+        (None, None) => "what the fleet looks like",
+    };
+    reader.notices.push(format!(
+        "admin.bind is {bind}, which other machines may reach, and without admin.cert and admin.key {seen} travels in the clear"
+    ));
+}
+
+/// Reads the path of a file; an empty one is as good as none, so that a template may leave it empty.
+fn path(section: &mut Section<'_, '_>, name: &'static str) -> Result<Option<Path>, Refused> {
+    match section.scalar(name, value::text) {
+        Read::Refused => Err(Refused),
+        Read::Value(text, spot) if !text.is_empty() => {
+            Ok(Some((section.reader.beside_file(&text), spot)))
+        }
+        Read::Value(..) | Read::Absent => Ok(None),
+    }
+}
+
+/// Reads a certificate and its key.
+fn pair(
+    section: &mut Section<'_, '_>,
+    [cert, key]: [&'static str; 2],
+) -> Result<Option<(Files, Spot)>, Refused> {
+    let (chain, key_file) = (path(section, cert), path(section, key));
+    let (chain, spot, key) = match (chain?, key_file?) {
+        (None, None) => return Ok(None),
+        (Some((chain, spot)), Some((key, _))) => (chain, spot, key),
+        (Some((_, spot)), None) => {
+            return Err(miss(section, &spot, key, "the key of the certificate"));
+        }
+        (None, Some((_, spot))) => {
+            return Err(miss(section, &spot, cert, "the certificate of the key"));
+        }
+    };
+    let files = Files { chain, key };
+    match Pair::load(&files) {
+        Ok(_) => Ok(Some((files, spot))),
+        Err(bad) => {
+            let expected = "a certificate and its key that can be used";
+            let fault = Fault::expected(expected, bad.to_string());
+            section.reader.refuse(spot, fault);
+            Err(Refused)
+        }
+    }
+}
+
+/// What was refused is told already.
+struct Refused;
+
+fn miss(section: &mut Section<'_, '_>, at: &Spot, name: &str, expected: &str) -> Refused {
+    let spot = section.beside(at, name);
+    let fault = Fault::expected(expected, "nothing");
+    section.reader.refuse(spot, fault);
+    Refused
+}
