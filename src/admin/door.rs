@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use log::{debug, warn};
 use pingora::apps::ServerApp;
 use pingora::listeners::tls::Acceptor;
-use pingora::protocols::Stream;
 use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::protocols::{SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
 use pingora::time::timeout;
 use rustls::ServerConfig;
@@ -70,15 +70,24 @@ impl AdminDoor {
         let shaken = timeout(HANDSHAKE_DEADLINE, acceptor.tls_handshake(*stream)).await;
         match shaken {
             Ok(Ok(stream)) => return Some(Box::new(stream)),
-            Ok(Err(error)) if self.may_tell() => {
-                let peer = peer.as_ref().and_then(|peer| peer.peer_addr());
-                let peer = peer.map_or_else(String::new, ToString::to_string);
-                warn!("{peer} was not let in at the admin bind: {error}");
-            }
-            Ok(Err(error)) => debug!("no TLS handshake at the admin bind: {error}"),
+            Ok(Err(error)) => self.tell(&error.to_string(), peer.as_deref()),
             Err(_) => debug!("no TLS handshake at the admin bind within {HANDSHAKE_DEADLINE:?}"),
         }
         None
+    }
+
+    /// PINGORA: (0.9.1) hands on the reason of rustls as the end of a text only.
+    fn tell(&self, error: &str, peer: Option<&SocketDigest>) {
+        let reason = error.rsplit("tls connect error: ").next();
+        let reason = reason.unwrap_or(error);
+        // Whoever only tries whether the port is open says nothing, and is no stranger.
+        if reason.ends_with("handshake eof") || !self.may_tell() {
+            debug!("no TLS handshake at the admin bind: {reason}");
+            return;
+        }
+        let peer = peer.and_then(|peer| peer.peer_addr());
+        let peer = peer.map_or_else(String::new, ToString::to_string);
+        warn!("{peer} was not let in at the admin bind: {reason}");
     }
 
     /// Whoever knocks all the time does not fill the log.

@@ -112,12 +112,12 @@ async fn receive(request: RequestBuilder) -> Result<Option<Reply>, reqwest::Erro
 
 fn sorted(error: &reqwest::Error, place: &Place) -> ControlError {
     let address = place.address.clone();
+    if let Some(refusal) = refusal::of(error, place) {
+        return refusal;
+    }
     if error.is_timeout() {
         let patience = PATIENCE;
         return ControlError::TimedOut { address, patience };
-    }
-    if let Some(refusal) = refusal::of(error, place) {
-        return refusal;
     }
     let cause = innermost(error);
     if error.is_connect() {

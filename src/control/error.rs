@@ -106,6 +106,14 @@ pub enum ControlError {
         /// What is wrong with it.
         why: String,
     },
+    /// Somebody is there and says nothing when TLS is spoken.
+    #[error(
+        "no answer from {address} on TLS in time; is it the admin address? perhaps without TLS: --admin HOST:PORT without https://"
+    )]
+    SilentOnTls {
+        /// Where it was tried.
+        address: String,
+    },
     /// The balancer speaks plain HTTP there.
     #[error(
         "what answers at {address} speaks no TLS; --admin HOST:PORT without https:// asks in plain HTTP"

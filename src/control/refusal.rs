@@ -9,13 +9,16 @@ use super::error::ControlError;
 use super::target::Place;
 
 /// What went wrong with TLS; `None` where something else did.
-pub fn of(error: &(dyn Error + 'static), place: &Place) -> Option<ControlError> {
+pub fn of(error: &reqwest::Error, place: &Place) -> Option<ControlError> {
     let address = place.address.clone();
     let Some(trust) = &place.tls else {
         // Who speaks TLS answers a plain request with an alert, which is no HTTP.
         let spoken = causes(error).any(|cause| cause.to_string().contains("HTTP version"));
         return spoken.then_some(ControlError::NotPlain { address });
     };
+    if error.is_timeout() {
+        return Some(ControlError::SilentOnTls { address });
+    }
     match causes(error).find_map(of_tls) {
         Some(rustls::Error::InvalidCertificate(why)) => {
             let why = why.to_string();
@@ -41,14 +44,13 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |&cause| cause.source())
 }
 
-/// An I/O error hides what it was made of from `source`.
+/// An I/O error hides what it was made of, perhaps another one, from `source`.
 fn of_tls<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let within = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    within
-        .and_then(|within| within.downcast_ref())
-        .or_else(|| cause.downcast_ref())
+    let mut cause = cause;
+    while let Some(within) = cause.downcast_ref().and_then(io::Error::get_ref) {
+        cause = within;
+    }
+    cause.downcast_ref()
 }
 
 fn is_hung_up(error: &(dyn Error + 'static)) -> bool {

@@ -13,6 +13,7 @@
 )]
 
 mod acme;
+mod admin_tls;
 mod codecs;
 mod commands;
 mod control;

@@ -38,7 +38,7 @@ impl Balancer {
     pub fn polling_every(interval_seconds: u32, fleet: &Fleet) -> Self {
         let port = ports::open_port();
         let public = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let balancer = Self::start(public, |command, admin, _| {
+        let balancer = Self::start(public, ports::own_address(), |command, admin, _| {
             command.env("ICECAST_RELAYS", fleet.names().join(","));
             command.env("PORT", port.to_string());
             command.env("CACHE_TTL", interval_seconds.to_string());
@@ -59,8 +59,14 @@ impl Balancer {
     /// As [`Self::with_config`], as soon as it takes connections: its first polls may be under way.
     #[track_caller]
     pub fn starting_with(text: &ConfigText) -> Self {
+        Self::starting_with_admin_at(ports::own_address(), text)
+    }
+
+    /// As [`Self::starting_with`], with the operator's address at a place that is known before.
+    #[track_caller]
+    pub fn starting_with_admin_at(admin: SocketAddr, text: &ConfigText) -> Self {
         let public = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
-        let balancer = Self::start(public, |command, admin, folder| {
+        let balancer = Self::start(public, admin, |command, admin, folder| {
             let keys = text.admin();
             let binds =
                 format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n{keys}");
@@ -76,8 +82,12 @@ impl Balancer {
     }
 
     #[track_caller]
-    fn start(public: SocketAddr, arrange: impl Fn(&mut Command, SocketAddr, &Folder)) -> Self {
-        let (admin, folder) = (ports::own_address(), Folder::new("balancer"));
+    fn start(
+        public: SocketAddr,
+        admin: SocketAddr,
+        arrange: impl Fn(&mut Command, SocketAddr, &Folder),
+    ) -> Self {
+        let folder = Folder::new("balancer");
         let mut command = mortal(BINARY);
         clear_environment(&mut command);
         arrange(&mut command, admin, &folder);

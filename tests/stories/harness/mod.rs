@@ -57,6 +57,7 @@ pub use ogg::{Page, pages};
 pub use operator::{Guarded, TOKEN, TokenFile};
 pub use player::{curl_hears, ffmpeg_hears, mpg123_hears};
 pub use playing::{Browser, Playing};
+pub use ports::own_address;
 pub use programme::{BURST_BYTES, BYTES_PER_SECOND, Format, place_of};
 pub use radio::{End, Radio, TuneIn};
 pub use relay::Relay;
