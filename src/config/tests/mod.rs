@@ -6,6 +6,7 @@ mod documented;
 mod environment;
 mod good;
 mod never_panics;
+mod operator;
 mod rules;
 mod trust;
 
