@@ -76,7 +76,7 @@ fn verifier(file: &Path) -> Result<Verifier, BadPair> {
     let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
     // It fails without an authority only, or with a damaged revocation list.
     let built = builder.build();
-    Ok(built.map_err(|_| BadPair::NoCertificate(file.to_owned()))?)
+    built.map_err(|_| BadPair::NoCertificate(file.to_owned()))
 }
 
 impl ClientCertVerifier for ClientAuthority {
