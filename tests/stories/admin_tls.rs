@@ -1,123 +1,13 @@
 //! The operator's address on TLS: who comes in, with which certificate, and the commands that ask there.
 
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::Command;
+use std::net::TcpStream;
 use std::time::Instant;
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, Ended, FakeRelay, Hostile, Manner, PairFiles, TOKEN,
-    TokenFile, answers_to_bytes, eventually, own_address, seconds,
+    Authority, ECDSA, Ended, Hostile, Manner, PairFiles, Secured, answers_to_bytes, client_of,
+    curl, eventually, flags_of, own_address, seconds, text, wanting, words,
 };
-
-const ECDSA: &rcgen::SignatureAlgorithm = &rcgen::PKCS_ECDSA_P256_SHA256;
-
-/// A balancer whose operator's address has TLS.
-struct Secured {
-    balancer: Balancer,
-    relay: FakeRelay,
-    token: TokenFile,
-    authority: Authority,
-    shown: PairFiles,
-}
-
-impl Secured {
-    /// With a certificate for its address and these keys of `[admin]`.
-    #[track_caller]
-    fn with(keys: &str) -> Self {
-        let admin = own_address();
-        Self::showing_a_certificate_for(&admin.ip().to_string(), admin, keys)
-    }
-
-    #[track_caller]
-    fn showing_a_certificate_for(name: &str, admin: SocketAddr, keys: &str) -> Self {
-        let (relay, token) = (FakeRelay::of("/live.mp3"), TokenFile::of(TOKEN));
-        let (authority, shown) = (Authority::new(), PairFiles::nowhere_yet());
-        shown.put(&authority, &[name], ECDSA);
-        let config = ConfigText::of_none()
-            .and_relay_at(relay.address())
-            .with_admin(&named(&shown, ["cert", "key"]))
-            .with_admin(&format!("token_file = \"{}\"\n{keys}", token.path()));
-        let secured = Self {
-            balancer: Balancer::starting_with_admin_at(admin, &config),
-            relay,
-            token,
-            authority,
-            shown,
-        };
-        eventually(seconds(8), "the balancer reads its polls", || {
-            let log = secured.balancer.said();
-            log.contains("is up") || secured.command(&["healthcheck"]).code == Some(0)
-        });
-        secured
-    }
-
-    /// Runs one of the commands, which reads the balancer's own configuration.
-    fn command(&self, words: &[&str]) -> Ended {
-        let file = self.balancer.config_file();
-        let config = ["--config", file.to_str().unwrap()];
-        Ended::of(&[words, &config].concat())
-    }
-
-    /// Runs one of the commands with flags and no configuration.
-    fn command_by_flags(&self, words: &[&str]) -> Ended {
-        let admin = format!("https://{}", self.balancer.admin());
-        Ended::of(&[words, &["--admin", &admin]].concat())
-    }
-
-    /// What curl gets of a page as its exit code and text, believing the authority.
-    fn curl(&self, page: &str, flags: &[&str]) -> (Option<i32>, String) {
-        let believed = self.authority.file();
-        let url = format!("https://{}{page}", self.balancer.admin());
-        let ca = ["--cacert", believed.to_str().unwrap()];
-        curl(&[&ca, flags, &[&url]].concat())
-    }
-}
-
-/// The keys of the configuration that name a pair.
-fn named(pair: &PairFiles, [cert, key]: [&str; 2]) -> String {
-    let [chain, private] = ["cert.pem", "key.pem"].map(|name| pair.path(name));
-    let (chain, private) = (chain.display(), private.display());
-    format!("{cert} = \"{chain}\"\n{key} = \"{private}\"")
-}
-
-fn curl(flags: &[&str]) -> (Option<i32>, String) {
-    let fixed = ["--silent", "--show-error", "--max-time", "8", "-q"];
-    let ended = Command::new("curl").args(fixed).args(flags).output();
-    let ended = ended.unwrap();
-    let said = [ended.stdout, ended.stderr].concat();
-    (ended.status.code(), String::from_utf8_lossy(&said).into())
-}
-
-/// An authority's own pair for a client.
-fn client_of(authority: &Authority) -> PairFiles {
-    let pair = PairFiles::nowhere_yet();
-    pair.put(authority, &["operator.example"], ECDSA);
-    pair
-}
-
-fn flags_of(pair: &PairFiles) -> [String; 4] {
-    let text = |path: PathBuf| path.display().to_string();
-    let [cert, key] = ["--cert", "--key"].map(str::to_owned);
-    [
-        cert,
-        text(pair.path("cert.pem")),
-        key,
-        text(pair.path("key.pem")),
-    ]
-}
-
-fn words(flags: &[String; 4]) -> [&str; 4] {
-    flags.each_ref().map(String::as_str)
-}
-
-/// `client_ca` of this authority, and what the commands show.
-fn wanting(authority: &Authority, client: &PairFiles) -> String {
-    let ca = authority.file();
-    let client = named(client, ["client_cert", "client_key"]);
-    format!("client_ca = \"{}\"\n{client}", ca.display())
-}
 
 #[test]
 fn the_operators_pages_are_on_tls_and_in_plain_http_is_nothing() {
@@ -341,10 +231,6 @@ fn certificate_and_authority_are_exchanged_while_it_runs() {
     assert_eq!(asked(&after), Some(0));
 }
 
-fn text(path: &std::path::Path) -> String {
-    path.display().to_string()
-}
-
 #[test]
 fn a_silent_crowd_keeps_no_operator_out_and_is_let_go() {
     let secured = Secured::with("");
@@ -397,26 +283,4 @@ fn whoever_asks_in_the_wrong_way_is_told_the_right_one() {
     for ended in [clear, nowhere, half] {
         assert_eq!(ended.code, Some(64), "{ended:?}");
     }
-}
-
-#[test]
-fn a_health_check_is_good_when_the_balancer_is_ready_and_at_no_other_time() {
-    let hangs = Hostile::that_is(Manner::Dripping);
-    let config = ConfigText::of_none()
-        .and_relay_at(hangs.address())
-        .polled("interval = \"8s\"\ntimeout = \"8s\"");
-    let balancer = Balancer::starting_with(&config);
-    let file = balancer.config_file();
-    let asked = || Ended::of(&["healthcheck", "--config", file.to_str().unwrap()]);
-    let early = asked();
-    assert_eq!(early.code, Some(1), "{early:?}");
-    assert!(early.errors.contains("is not ready"), "{early:?}");
-    eventually(seconds(15), "the first round is over", || {
-        asked().code == Some(0)
-    });
-    let mistaken = Ended::of(&["healthcheck", "--admin", "127.0.0.1"]);
-    assert_eq!(mistaken.code, Some(64), "{mistaken:?}");
-    drop(balancer);
-    let nobody = Ended::of(&["healthcheck", "--admin", "127.255.255.1:9"]);
-    assert_eq!(nobody.code, Some(1), "{nobody:?}");
 }

@@ -4,7 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::harness::{
-    Balancer, ConfigText, Ended, Fleet, Guarded, TOKEN, TokenFile, eventually, seconds,
+    Balancer, ConfigText, Ended, Fleet, Guarded, Hostile, Manner, TOKEN, TokenFile, eventually,
+    seconds,
 };
 
 fn one_line(text: &str) -> bool {
@@ -258,4 +259,26 @@ fn what_follows_an_order_on_its_connection_is_no_order() {
     assert_eq!(said.matches("HTTP/1.1").count(), 1, "{said}");
     let state = guarded.balancer.admin_status().of(fleet.relay(1));
     assert_eq!(state.admin_state(), "drain");
+}
+
+#[test]
+fn a_health_check_is_good_when_the_balancer_is_ready_and_at_no_other_time() {
+    let hangs = Hostile::that_is(Manner::Dripping);
+    let config = ConfigText::of_none()
+        .and_relay_at(hangs.address())
+        .polled("interval = \"8s\"\ntimeout = \"8s\"");
+    let balancer = Balancer::starting_with(&config);
+    let file = balancer.config_file();
+    let asked = || Ended::of(&["healthcheck", "--config", file.to_str().unwrap()]);
+    let early = asked();
+    assert_eq!(early.code, Some(1), "{early:?}");
+    assert!(early.errors.contains("is not ready"), "{early:?}");
+    eventually(seconds(15), "the first round is over", || {
+        asked().code == Some(0)
+    });
+    let mistaken = Ended::of(&["healthcheck", "--admin", "127.0.0.1"]);
+    assert_eq!(mistaken.code, Some(64), "{mistaken:?}");
+    drop(balancer);
+    let nobody = Ended::of(&["healthcheck", "--admin", "127.255.255.1:9"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
 }
