@@ -1,10 +1,9 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
 mod admin;
-mod binds;
+mod census;
 mod entry;
 mod fds;
-mod stop;
 
 use std::sync::Arc;
 
@@ -19,10 +18,9 @@ use pingora::services::listening::Service;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use thiserror::Error;
 
-pub use stop::Stop;
+pub use crate::service::Stop;
 
 use admin::Identity;
-use binds::{options, try_binds};
 
 use crate::acme::Acme;
 use crate::admin::{AdminPages, Source};
@@ -34,6 +32,9 @@ use crate::front::{
 };
 use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
 use crate::select::{RelayBackends, Rule, SelectConfig};
+use crate::service::{
+    CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets,
+};
 use crate::stream::{Mover, Routes, Seats, Studio};
 use crate::tls::{BadPair, Watch};
 
@@ -41,13 +42,11 @@ use crate::tls::{BadPair, Watch};
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address is taken, not ours, or not allowed.
-    #[error("cannot listen on {address}: {source}")]
-    Bind {
-        /// The configured address.
-        address: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] CannotListen),
+    /// A listening socket could not be held twice.
+    #[error("cannot hold the listening sockets: {0}")]
+    Sockets(std::io::Error),
     /// A certificate or its key changed for the worse since it was checked.
     #[error("cannot use a certificate: {0}")]
     Certificate(#[from] BadPair),
@@ -64,7 +63,8 @@ pub enum StartError {
 /// # Errors
 /// Nothing was served: an address is taken, or a part could not be built.
 pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
-    try_binds(&config)?;
+    let sockets = Sockets::open(&config)?;
+    let life = Arc::new(Life::default());
     let relays: Vec<Arc<Relay>> = config
         .relays
         .iter()
@@ -104,14 +104,22 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     let certificates = entry::certificates(&config)?;
     let ways = entry::ways(&config, &certificates)?;
     let budget = Arc::new(entry::budget(&config));
-    server.add_service(front(
+    let census = census::of(&fleet, &streams, &budget);
+    let service = front(
         &server.configuration,
         &config,
         parts,
         studio,
         ways,
         budget.clone(),
-    ));
+        life.clone(),
+    );
+    let mut doors = Doors::at(&sockets, &life);
+    server.add_service(
+        doors
+            .hang(service, Entry::Public)
+            .map_err(StartError::Sockets)?,
+    );
     if !config.tls.is_without_certificate() {
         let watch = Watch(certificates.clone());
         server.add_service(background_service("certificates", watch));
@@ -130,18 +138,39 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
             admin_certificates: identity.as_ref().map(|own| own.certificates.clone()),
             budget,
             acme: acme_status,
+            life: life.clone(),
         };
         let pages = AdminPages::new(source).guarded_by(config.admin.token.clone());
-        server.add_service(admin::service(bind, pages, identity.as_ref())?);
+        let service = admin::service(bind, pages, identity.as_ref())?;
+        server.add_service(
+            doors
+                .hang(service, Entry::Operator)
+                .map_err(StartError::Sockets)?,
+        );
         if let Some(identity) = identity {
             let watch = Watch(Arc::new(identity));
             server.add_service(background_service("admin certificate", watch));
         }
     }
     server.add_service(balancer);
+    let notifier = Arc::new(Notifier::default());
+    let herald = Herald {
+        life: life.clone(),
+        census: census.clone(),
+        notifier: notifier.clone(),
+        pulses: doors.pulses(),
+    };
+    server.add_service(background_service("herald", herald));
     announce(&config);
+    let parts = KeeperParts {
+        stop,
+        times: config.stop,
+        life,
+        census,
+        notifier,
+    };
     server.run(RunArgs {
-        shutdown_signal: Box::new(stop),
+        shutdown_signal: Box::new(Keeper::new(parts, sockets)),
     });
     info!("stopped");
     Ok(())
@@ -257,6 +286,7 @@ fn front(
     studio: Studio,
     ways: Vec<Way>,
     budget: Arc<Budget>,
+    life: Arc<Life>,
 ) -> Service<Gate> {
     let desk = Arc::new(Desk::new(parts));
     let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
@@ -274,12 +304,17 @@ fn front(
         budget,
         trusted_proxies: trusted,
     });
-    let gate = Gate::new(porter, desk, express, pingora_proxy::http_proxy(conf, door));
+    let gate = Gate::new(
+        porter,
+        desk,
+        express,
+        pingora_proxy::http_proxy(conf, door),
+        life,
+    );
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match &bind.address {
-            Address::Tcp(address) => ListenerConfig::tcp(address.to_string())
-                .tcp_socket_options(options(*address, config)),
+            Address::Tcp(address) => ListenerConfig::tcp(address.to_string()),
             Address::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
         };
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.

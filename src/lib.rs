@@ -21,16 +21,17 @@
 //! 2. [`tls`]: certificates from files, chosen by name, exchanged while we serve.
 //! 3. [`acme`]: orders certificates and keeps them fresh, into files that [`tls`] reads.
 //! 4. [`config`]: what the operator says, valid as a whole.
-//! 5. [`discovery`]: where the relays are, as Pingora's backends.
-//! 6. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
-//! 7. [`poll`]: asks relays for their status pages, as Pingora's health check.
-//! 8. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
-//! 9. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
-//! 10. [`admin`]: what operators and their machines ask and tell.
-//! 11. [`app`]: puts the parts together; the only one that knows every part.
-//! 12. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
-//! 13. [`cli`] and [`logging`]: the outside of the program.
-//! 14. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 5. [`service`]: the life of the process: sockets, start, stop, upgrade.
+//! 6. [`discovery`]: where the relays are, as Pingora's backends.
+//! 7. [`select`]: which relay gets a tune-in. Pure, with one thin adapter for Pingora.
+//! 8. [`poll`]: asks relays for their status pages, as Pingora's health check.
+//! 9. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
+//! 10. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
+//! 11. [`admin`]: what operators and their machines ask and tell.
+//! 12. [`app`]: puts the parts together; the only one that knows every part.
+//! 13. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
+//! 14. [`cli`] and [`logging`]: the outside of the program.
+//! 15. [`control`]: the commands that ask and tell a running balancer, from outside.
 
 pub mod acme;
 pub mod admin;
@@ -45,6 +46,7 @@ pub mod front;
 pub mod logging;
 pub mod poll;
 pub mod select;
+pub mod service;
 pub mod stream;
 pub mod tls;
 pub mod tryout;

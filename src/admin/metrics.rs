@@ -14,10 +14,12 @@ use prometheus_client::registry::{Registry, Unit};
 
 use std::sync::Arc;
 
+use super::process;
 use crate::acme::SharedStatus;
 use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
 use crate::front::{Budget, Tally};
 use crate::select::relay_barrier;
+use crate::service::Life;
 use crate::stream::Streams;
 use crate::tls::{Certificates, Known, Reloads};
 
@@ -38,6 +40,8 @@ pub struct Source {
     pub budget: Arc<Budget>,
     /// What comes of ordering certificates, where they are ordered.
     pub acme: Option<SharedStatus>,
+    /// What the process is about.
+    pub life: Arc<Life>,
 }
 
 /// The metrics of this process.
@@ -123,6 +127,7 @@ impl Collector for Source {
         self.encode_streams(&relays, &mut encoder)?;
         self.encode_certificates(&mut encoder)?;
         encode_budget(&self.budget, &mut encoder)?;
+        process::encode(&self.life, &mut encoder)?;
         match &self.acme {
             Some(acme) => encode_acme(acme, &mut encoder),
             None => Ok(()),

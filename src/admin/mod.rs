@@ -10,6 +10,7 @@ mod crowd;
 mod door;
 mod guard;
 mod metrics;
+mod process;
 mod status;
 mod strikes;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use pingora::protocols::http::ServerSession;
 
 use crate::config::Token;
 use crate::fleet::SharedFleet;
+use crate::service::{Life, Phase};
 use crate::stream::Streams;
 use answer::Answer;
 use control::Order;
@@ -46,6 +48,7 @@ const MAP: &str =
 pub struct AdminPages {
     fleet: SharedFleet,
     streams: Arc<Streams>,
+    life: Arc<Life>,
     metrics: Metrics,
     guard: Guard,
 }
@@ -57,10 +60,12 @@ impl AdminPages {
     /// Pages about what `source` tells. Without a token nothing can be changed over them.
     pub fn new(source: Source) -> Self {
         let (fleet, streams) = (source.fleet.clone(), source.streams.clone());
+        let life = source.life.clone();
         let metrics = Metrics::new(source);
         Self {
             fleet,
             streams,
+            life,
             metrics,
             guard: Guard::new(None),
         }
@@ -116,7 +121,9 @@ impl AdminPages {
     }
 
     fn readiness(&self) -> Answer {
-        if self.fleet.lock().is_surveyed() {
+        if self.life.phase() >= Phase::Leaving {
+            Answer::text(503, "not ready: stopping")
+        } else if self.fleet.lock().is_surveyed() {
             Answer::text(200, "ready")
         } else {
             Answer::text(503, "not ready: the first round of polls is not over")
@@ -126,7 +133,7 @@ impl AdminPages {
     fn status(&self) -> Answer {
         let fleet = self.fleet.lock();
         let streams = self.streams.counts(fleet.relays().len());
-        let status = FleetStatus::of(&fleet, &streams, Instant::now());
+        let status = FleetStatus::of(&fleet, &streams, &self.life, Instant::now());
         drop(fleet);
         Answer::json(&status)
     }

@@ -4,16 +4,21 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::process::ProcessStatus;
 use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Scheme, Standing};
 use crate::select::{Ineligible, Load, TuneIn, barrier, relay_barrier};
+use crate::service::{Life, Phase};
 
 /// The fleet at one moment.
 #[derive(Debug, Serialize)]
 pub struct FleetStatus {
-    /// Whether the first round of polls is over.
+    /// Whether the first round of polls is over, and no stop under way.
     pub ready: bool,
     /// Version of the program.
     pub version: &'static str,
+    /// The process itself.
+    #[serde(flatten)]
+    pub process: ProcessStatus,
     /// The relays in the order of the configuration.
     pub relays: Vec<RelayStatus>,
     /// The mounts in the order of their paths.
@@ -75,7 +80,7 @@ pub struct CarrierStatus {
 
 impl FleetStatus {
     /// The fleet as it is at `now`; `streams` is how many are carried from each relay.
-    pub fn of(fleet: &Fleet, streams: &[u32], now: Instant) -> Self {
+    pub fn of(fleet: &Fleet, streams: &[u32], life: &Life, now: Instant) -> Self {
         let carried = |id: RelayId| streams.get(id.index()).copied().unwrap_or_default();
         let relays = fleet
             .iter()
@@ -83,8 +88,9 @@ impl FleetStatus {
         let mut paths: Vec<_> = fleet.mounts().paths().collect();
         paths.sort_unstable();
         Self {
-            ready: fleet.is_surveyed(),
+            ready: fleet.is_surveyed() && life.phase() < Phase::Leaving,
             version: env!("CARGO_PKG_VERSION"),
+            process: ProcessStatus::of(life),
             relays: relays.collect(),
             mounts: paths
                 .into_iter()

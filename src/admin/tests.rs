@@ -49,6 +49,7 @@ impl Story {
                 exempt: Vec::new(),
             })),
             acme: None,
+            life: Arc::default(),
         });
         let pages = pages.guarded_by(token);
         Self { pages, now }

@@ -14,7 +14,7 @@ use super::section::{Read, Section};
 use super::value;
 use super::{
     Address, Admin, AdminTls, Bind, Config, Discovery, Limits, ListenerRule, Log, Mode, Mount,
-    Poll, Redirect, Select, Stream, Tls, Token, Upstream, address, authorities, carried,
+    Poll, Redirect, Select, Stop, Stream, Tls, Token, Upstream, address, authorities, carried,
     certificates, operator, settings,
 };
 use crate::fleet::Origin;
@@ -41,6 +41,7 @@ pub(super) struct Draft {
     redirect: Redirect,
     discovery: Discovery,
     log: Log,
+    stop: Stop,
     stream: Stream,
     upstream: Upstream,
     rules: Vec<Option<ListenerRule>>,
@@ -71,6 +72,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         redirect: root.section("redirect", settings::redirect),
         discovery: root.section("discovery", settings::discovery),
         log: root.section("log", settings::log),
+        stop: root.section("stop", settings::stop),
         stream: root.section("stream", carried::stream),
         upstream: root.section("upstream", authorities::upstream),
         binds: flat(root.tables("bind", bind)),
@@ -235,6 +237,7 @@ impl Draft {
             redirect: self.redirect,
             discovery: self.discovery,
             log: self.log,
+            stop: self.stop,
             relays: relays.map(|entry| entry.config).collect(),
             mounts: mounts.map(|(path, mount, _)| (path, mount)).collect(),
             listener_rules: self.rules.into_iter().flatten().collect(),

@@ -74,6 +74,8 @@ pub struct Config {
     pub discovery: Discovery,
     /// What is logged.
     pub log: Log,
+    /// How much time there is at a stop.
+    pub stop: Stop,
     /// The fleet; not empty, names unique.
     pub relays: Vec<RelayConfig>,
     /// What is said about single mounts, by public path.
@@ -195,6 +197,15 @@ pub struct Discovery {
 pub struct Log {
     /// The most detailed level that is written.
     pub level: log::LevelFilter,
+}
+
+/// How much time there is at a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// How long listeners are still let in when readiness is gone already.
+    pub drain_delay: Duration,
+    /// How long carried streams are kept after that.
+    pub drain_timeout: Duration,
 }
 
 /// One relay with what only the poller needs.

@@ -11,7 +11,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::error::{Fault, Spot};
 use super::section::{Read, Section};
 use super::value::{self, Given, shown};
-use super::{Discovery, Limits, Log, Mode, Policy, Poll, Redirect, Select, WithoutHttps, address};
+use super::{
+    Discovery, Limits, Log, Mode, Policy, Poll, Redirect, Select, Stop, WithoutHttps, address,
+};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -34,6 +36,10 @@ const STALE: RangeInclusive<Duration> = millis(100)..=seconds(24 * 3600);
 const SLOW_STARTS: RangeInclusive<Duration> = Duration::ZERO..=seconds(600);
 const REFRESHES: RangeInclusive<Duration> = seconds(1)..=HOUR;
 
+/// A service manager waits longer than that for nobody.
+const DRAIN_DELAYS: RangeInclusive<Duration> = Duration::ZERO..=seconds(300);
+const DRAIN_TIMEOUTS: RangeInclusive<Duration> = Duration::ZERO..=seconds(24 * 3600);
+
 const DEFAULT_INTERVAL: Duration = seconds(5);
 /// Long beside a healthy relay's answer (milliseconds), short beside the interval.
 const DEFAULT_TIMEOUT: Duration = seconds(2);
@@ -42,6 +48,9 @@ const DEFAULT_STALE_AFTER: Duration = seconds(30);
 const DEFAULT_FALL: u32 = 2;
 const DEFAULT_RISE: u32 = 1;
 const DEFAULT_SLOW_START: Duration = seconds(30);
+/// Two looks of a balancer before us that asks /ready every two seconds.
+const DEFAULT_DRAIN_DELAY: Duration = seconds(5);
+const DEFAULT_DRAIN_TIMEOUT: Duration = seconds(600);
 const DEFAULT_REFRESH: Duration = seconds(30);
 /// It keeps the method, and is the Python project's.
 const DEFAULT_STATUS: u16 = 307;
@@ -200,6 +209,18 @@ pub(super) fn log(section: &mut Section<'_, '_>) -> Log {
     let level = section.scalar("level", |given| value::word(given, &levels));
     Log {
         level: level.or(log::LevelFilter::Info),
+    }
+}
+
+/// Reads `[stop]`.
+pub(super) fn stop(section: &mut Section<'_, '_>) -> Stop {
+    let delay = section.scalar("drain_delay", |given| value::duration(given, DRAIN_DELAYS));
+    let limit = section.scalar("drain_timeout", |given| {
+        value::duration(given, DRAIN_TIMEOUTS)
+    });
+    Stop {
+        drain_delay: delay.or(DEFAULT_DRAIN_DELAY),
+        drain_timeout: limit.or(DEFAULT_DRAIN_TIMEOUT),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum End {
     TookNothing,
     /// No relay could take over.
     GivenUp,
+    /// The process was stopped.
+    Stopped,
 }
 
 impl fmt::Display for End {
@@ -45,6 +47,7 @@ impl fmt::Display for End {
             Self::HungUp => "hung up",
             Self::TookNothing => "took nothing for too long",
             Self::GivenUp => "no relay could take over",
+            Self::Stopped => "the balancer stopped",
         })
     }
 }
@@ -62,8 +65,12 @@ pub struct Carriage {
 }
 
 impl Carriage {
-    /// Brings it over `socket` until one of the two ends; leaves a line in the log.
-    pub async fn run(self, socket: impl AsyncRead + AsyncWrite + Unpin) {
+    /// Brings it over `socket` until one of the two ends, or `stopped` does; leaves a line in the log.
+    pub async fn run(
+        self,
+        socket: impl AsyncRead + AsyncWrite + Unpin,
+        stopped: impl Future<Output = ()>,
+    ) {
         let mut ride = Ride {
             stream: self.stream,
             in_chunks: self.in_chunks,
@@ -77,7 +84,11 @@ impl Carriage {
             },
             ear: Ear::Open { stray_bytes: 0 },
         };
-        let end = (&mut ride).await;
+        let end = tokio::select! {
+            biased;
+            end = &mut ride => end,
+            () = stopped => End::Stopped,
+        };
         self.listener.log_end(ride.sent_bytes, end);
     }
 }

@@ -32,6 +32,7 @@ use super::multiplex;
 use super::reading::{IDLE_LIMIT, first_head, next_head};
 use super::refuse::Refusal;
 use super::scheme::own_scheme;
+use crate::service::{Life, Phase};
 
 /// An answer is a few hundred bytes; who does not take them is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -46,12 +47,23 @@ pub struct Gate {
     desk: Arc<Desk>,
     express: Express,
     proxy: Arc<HttpProxy<Door>>,
+    life: Arc<Life>,
+    /// Whether connections are kept for another request no more.
+    leaving: ShutdownWatch,
 }
 
 impl Gate {
     /// A gate behind `porter`, with two ways in: the express lane and Pingora's proxy.
-    pub fn new(porter: Porter, desk: Arc<Desk>, express: Express, proxy: HttpProxy<Door>) -> Self {
+    pub fn new(
+        porter: Porter,
+        desk: Arc<Desk>,
+        express: Express,
+        proxy: HttpProxy<Door>,
+        life: Arc<Life>,
+    ) -> Self {
         Self {
+            leaving: life.leaving(),
+            life,
             porter,
             desk,
             express,
@@ -99,17 +111,18 @@ impl Gate {
             Err(refusal) => return Some(Served::Refused(stream, refusal)),
         };
         let bytes = visit.read.get(..length).unwrap_or_default();
-        let head = match inspect(bytes) {
+        let mut head = match inspect(bytes) {
             Ok(head) => head,
             Err(refusal) => return Some(Served::Refused(stream, refusal)),
         };
+        head.keeps_alive &= !*shutdown.borrow();
         let peer = || {
             let digest = stream.get_socket_digest()?;
             Some(digest.peer_addr()?.as_inet()?.ip())
         };
         let own = own_scheme(stream.get_ssl_digest().is_some());
         if self.express.answer(&head, own, peer, &mut visit.answer) {
-            let kept = head.keeps_alive && !*shutdown.borrow();
+            let kept = head.keeps_alive;
             visit.read.advance(length);
             let sent = send(&mut stream, visit.answer.as_bytes()).await;
             if sent && !kept {
@@ -134,13 +147,16 @@ impl Gate {
         loop {
             let served = self.proxy.process_new_http(session, &shutdown);
             let served = errand::run(errand::LEASE, Way::Alone(visit.pass.clone()), served);
+            let busy = self.life.begin_errand();
             let Some(reused) = served.await.flatten() else {
                 return;
             };
+            drop(busy);
             let (mut stream, settings) = reused.consume();
             if let Some(carriage) = settings.and_then(carriage_in) {
                 // A task of its own: this one has room for a request, which a stream would keep for hours.
-                tokio::spawn(carry(carriage, stream, visit.pass));
+                let stopped = self.life.until(Phase::Ending);
+                tokio::spawn(carry(carriage, stream, visit.pass, stopped));
                 return;
             }
             let head = visit.next_head(&mut stream).await;
@@ -154,8 +170,13 @@ impl Gate {
 }
 
 /// Brings a stream over a connection, which counts until it is over.
-async fn carry(carriage: Carriage, stream: Stream, pass: Arc<Pass>) {
-    carriage.run(stream).await;
+async fn carry(
+    carriage: Carriage,
+    stream: Stream,
+    pass: Arc<Pass>,
+    stopped: impl Future<Output = ()>,
+) {
+    carriage.run(stream, stopped).await;
     drop(pass);
 }
 
@@ -196,8 +217,9 @@ impl ServerApp for Gate {
     async fn process_new(
         self: &Arc<Self>,
         stream: Stream,
-        shutdown: &ShutdownWatch,
+        _closing: &ShutdownWatch,
     ) -> Option<Stream> {
+        let shutdown = &self.leaving;
         let (mut stream, pass) = self.porter.receive(stream).await?;
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
             let served = multiplex::serve(self.proxy.clone(), stream, pass, shutdown.clone());
@@ -216,9 +238,9 @@ impl ServerApp for Gate {
         None
     }
 
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
-    }
+    /// PINGORA: (0.9.1) called when nobody is let in any more. Its proxy would drop requests whose heads are under way to it
+    /// then; whoever was let in is served to his end here.
+    async fn cleanup(&self) {}
 }
 
 /// Sends an answer; returns whether it went out.

@@ -60,6 +60,11 @@ impl Streams {
         counts
     }
 
+    /// How many streams there are.
+    pub fn total(&self) -> usize {
+        self.lock().len()
+    }
+
     /// How many seams of each kind were made.
     pub fn seams(&self) -> impl Iterator<Item = (Seam, u64)> {
         let counts = self.seams.iter().map(|count| count.load(Ordering::Relaxed));

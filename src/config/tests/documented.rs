@@ -56,6 +56,7 @@ fn it_loads_with_every_optional_line_and_those_are_the_defaults() {
     assert_eq!(shown.redirect, silent.redirect);
     assert_eq!(shown.discovery, silent.discovery);
     assert_eq!(shown.log, silent.log);
+    assert_eq!(shown.stop, silent.stop);
     assert_eq!(shown.upstream, silent.upstream);
     let stall_timeout = None;
     let shown_stream = Stream {

@@ -1,0 +1,238 @@
+//! The keeper of the process's life: opens the doors, has a new process take over, stops without cutting anybody off.
+//!
+//! PINGORA: (0.9.1) the server waits for this one future, and when it ends all runtimes are dropped with what runs on them.
+//! So all that takes time at a stop happens in here, while everything still runs. Its own stop closes the doors at once, sleeps
+//! for the whole grace period, and cuts every stream at one instant; its own SIGQUIT hands over to a successor that may not
+//! be there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use log::{error, info, warn};
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use super::census::Census;
+use super::farewell::Farewell;
+use super::life::{Entry, Life, Phase, Upgrade};
+use super::notify::Notifier;
+use super::predecessor::Predecessor;
+use super::sockets::Sockets;
+use super::stop::{Order, Orders, Stop};
+use super::successor::Successor;
+use crate::config;
+
+/// How long the first round of polls is waited for before the service manager is told that we serve. Each poll has a
+/// deadline of its own; a fleet that is dead must not keep us from saying why.
+const SURVEY_PATIENCE: Duration = Duration::from_secs(5);
+const SURVEY_STEP: Duration = Duration::from_millis(20);
+
+/// How long doors may take to close: a turn of each accept loop.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long connections that wait for nothing but another request are kept for one when somebody else serves them then, and
+/// when nobody does.
+const LINGER_BEHIND: Duration = Duration::from_secs(5);
+const LINGER: Duration = Duration::from_millis(300);
+
+/// Keeps the process's life.
+pub struct Keeper {
+    parts: KeeperParts,
+    sockets: Mutex<Sockets>,
+}
+
+/// What a keeper needs.
+pub struct KeeperParts {
+    /// Who says when to stop.
+    pub stop: Stop,
+    /// How much time there is for it.
+    pub times: config::Stop,
+    /// What the process is about.
+    pub life: Arc<Life>,
+    /// Counts who is there.
+    pub census: Census,
+    /// The way to the service manager.
+    pub notifier: Arc<Notifier>,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Keeper {
+    async fn recv(&self) -> ShutdownSignal {
+        let mut orders = Orders::listen(self.parts.stop.clone());
+        self.keep(&mut orders).await;
+        // All that was to be waited for was waited for.
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl Keeper {
+    /// A keeper of these sockets.
+    pub fn new(parts: KeeperParts, sockets: Sockets) -> Self {
+        Self {
+            parts,
+            sockets: Mutex::new(sockets),
+        }
+    }
+
+    async fn keep(&self, orders: &mut Orders) {
+        let begun = tokio::select! {
+            () = self.begin() => true,
+            () = orders.until_stop() => false,
+        };
+        if !begun {
+            return self.end().await;
+        }
+        loop {
+            match orders.next().await {
+                Order::Stop => return self.stop(orders).await,
+                Order::StopNow => return self.end().await,
+                Order::Upgrade => match self.upgrade(orders).await {
+                    Upgraded::HandedOver => return self.stay_behind(orders).await,
+                    Upgraded::No => {}
+                    Upgraded::Stopped => return self.stop(orders).await,
+                },
+            }
+        }
+    }
+
+    /// Opens the doors: at once, or in turn with a predecessor.
+    async fn begin(&self) {
+        let KeeperParts { life, notifier, .. } = &self.parts;
+        if let Some(predecessor) = Predecessor::find() {
+            self.surveyed().await;
+            let id = predecessor.id;
+            life.advance(Phase::Opening);
+            life.opened(Entry::Public).await;
+            predecessor.take_over().await;
+            life.note_upgrade(Upgrade::TookOver(id));
+            life.advance(Phase::Serving);
+        } else {
+            life.advance(Phase::Serving);
+            self.surveyed().await;
+        }
+        notifier.ready();
+    }
+
+    /// Waits for the first round of polls, but not for ever.
+    async fn surveyed(&self) {
+        let surveyed = async {
+            while !self.parts.census.count().is_surveyed {
+                sleep(SURVEY_STEP).await;
+            }
+        };
+        if timeout(SURVEY_PATIENCE, surveyed).await.is_err() {
+            warn!("some relays have not answered within {SURVEY_PATIENCE:?}; they are asked again");
+        }
+    }
+
+    /// Has a new process take over.
+    async fn upgrade(&self, orders: &mut Orders) -> Upgraded {
+        let life = &self.parts.life;
+        life.note_upgrade(Upgrade::UnderWay);
+        let sockets = self.sockets.lock().await;
+        let raised = tokio::select! {
+            raised = Successor::raise(&sockets) => raised,
+            () = orders.until_stop() => {
+                life.note_upgrade(Upgrade::Failed("told to stop meanwhile".to_owned()));
+                return Upgraded::Stopped;
+            }
+        };
+        drop(sockets);
+        match raised {
+            Ok(successor) => {
+                self.hand_over(successor).await;
+                Upgraded::HandedOver
+            }
+            Err(why) => {
+                error!("no upgrade: {why}; this process goes on");
+                life.note_upgrade(Upgrade::Failed(why.to_string()));
+                Upgraded::No
+            }
+        }
+    }
+
+    async fn hand_over(&self, successor: Successor) {
+        let KeeperParts { life, notifier, .. } = &self.parts;
+        life.advance(Phase::Leaving);
+        for entry in [Entry::Public, Entry::Operator] {
+            life.close(entry, CLOSING_PATIENCE).await;
+        }
+        life.advance(Phase::Draining);
+        notifier.mute();
+        let id = successor.id().unwrap_or_default();
+        successor.hand_over().await;
+        let mut sockets = self.sockets.lock().await;
+        sockets.leave_behind(Entry::Public);
+        sockets.leave_behind(Entry::Operator);
+        info!("process {id} has taken over");
+    }
+
+    /// Serves those who are there to their end, while a successor serves all others.
+    async fn stay_behind(&self, orders: &mut Orders) {
+        self.wait_for_the_last(orders, LINGER_BEHIND).await;
+        self.end().await;
+    }
+
+    /// Stops: first not ready, then nobody comes any more, then nobody is there any more.
+    async fn stop(&self, orders: &mut Orders) {
+        let KeeperParts {
+            life,
+            notifier,
+            times,
+            ..
+        } = &self.parts;
+        life.advance(Phase::Leaving);
+        notifier.stopping();
+        let stays = tokio::select! {
+            () = sleep(times.drain_delay) => true,
+            () = orders.until_stop() => false,
+        };
+        life.close(Entry::Public, CLOSING_PATIENCE).await;
+        self.sockets.lock().await.close(Entry::Public);
+        life.advance(Phase::Draining);
+        if stays {
+            self.wait_for_the_last(orders, LINGER).await;
+        }
+        self.end().await;
+    }
+
+    /// Waits until nobody is there, the time is over, or we are told to stop once more.
+    async fn wait_for_the_last(&self, orders: &mut Orders, linger: Duration) {
+        let KeeperParts {
+            census,
+            life,
+            times,
+            ..
+        } = &self.parts;
+        let farewell = Farewell::new(census, life, times.drain_timeout, linger);
+        tokio::select! {
+            () = farewell.wait() => {}
+            () = orders.until_stop() => {}
+        }
+    }
+
+    /// Sends away who is still there.
+    async fn end(&self) {
+        let KeeperParts { census, life, .. } = &self.parts;
+        let streams = census.count().streams;
+        if streams > 0 {
+            warn!("{streams} listeners are sent away");
+        }
+        life.close(Entry::Public, CLOSING_PATIENCE).await;
+        self.sockets.lock().await.close(Entry::Public);
+        life.advance(Phase::Ending);
+        Farewell::until_nobody_listens(census).await;
+    }
+}
+
+/// What came of an upgrade.
+enum Upgraded {
+    /// A successor serves.
+    HandedOver,
+    /// We go on.
+    No,
+    /// We were told to stop meanwhile.
+    Stopped,
+}

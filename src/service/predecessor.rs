@@ -1,0 +1,77 @@
+//! The predecessor: the process that started this one to take over, seen from here.
+//!
+//! The two speak over our standard input, a unix socket: we say [`READY`] when listeners are let in, it lets nobody in any
+//! more and says [`YOURS`], and from there on all is ours. When it dies before, all is ours too.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream as StdStream;
+
+use log::{info, warn};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+
+/// The variable of the environment with the id of the process that started us to take over.
+pub(super) const VARIABLE: &str = "ICECAST_BALANCER_PREDECESSOR";
+/// We let listeners in.
+pub(super) const READY: &str = "ready\n";
+/// All is ours.
+pub(super) const YOURS: &str = "yours\n";
+
+/// Whether a predecessor started this process.
+pub(super) fn is_there() -> bool {
+    id().is_some()
+}
+
+fn id() -> Option<u32> {
+    std::env::var(VARIABLE).ok()?.parse().ok()
+}
+
+/// The process that started this one to take over.
+#[derive(Debug)]
+pub(super) struct Predecessor {
+    /// Its process id.
+    pub(super) id: u32,
+    line: StdStream,
+}
+
+impl Predecessor {
+    /// The one that started us, when there is one.
+    pub(super) fn find() -> Option<Self> {
+        let id = id()?;
+        match line() {
+            Ok(line) => Some(Self { id, line }),
+            Err(error) => {
+                warn!("{VARIABLE} is set, but nobody is there to take over from: {error}");
+                None
+            }
+        }
+    }
+
+    /// Says that listeners are let in, and waits until all is ours.
+    pub(super) async fn take_over(self) {
+        info!("taking over from process {}", self.id);
+        if let Err(error) = converse(self.line).await {
+            warn!("process {} is gone before it handed over: {error}", self.id);
+        }
+    }
+}
+
+fn line() -> io::Result<StdStream> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    let line = StdStream::from(input);
+    line.peer_addr()?;
+    line.set_nonblocking(true)?;
+    Ok(line)
+}
+
+async fn converse(line: StdStream) -> io::Result<()> {
+    let mut line = BufReader::new(UnixStream::from_std(line)?);
+    line.write_all(READY.as_bytes()).await?;
+    let mut said = String::new();
+    line.read_line(&mut said).await?;
+    match said.as_str() {
+        YOURS => Ok(()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
