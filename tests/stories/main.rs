@@ -30,6 +30,7 @@ mod proxy;
 mod proxy_players;
 mod redirect;
 mod stage;
+mod stop;
 mod tls;
 mod unbroken;
 mod upstream;

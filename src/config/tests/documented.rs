@@ -134,6 +134,7 @@ fn it_names_every_key() {
         "[redirect]",
         "[discovery]",
         "[log]",
+        "[stop]",
         "[stream]",
         "[upstream]",
         "[[rule]]",

@@ -1,6 +1,6 @@
 //! The balancer: the real binary, as an operator starts it, asked as a listener and as its operator.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -66,12 +66,29 @@ impl Balancer {
     #[track_caller]
     pub fn starting_with_admin_at(admin: SocketAddr, text: &ConfigText) -> Self {
         let public = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::open_port()));
+        Self::put_together(text, public, admin, |_| {})
+    }
+
+    /// As [`Self::starting_with`], at this address and with something more for its start.
+    #[track_caller]
+    pub fn arranged(text: &ConfigText, public: SocketAddr, more: impl Fn(&mut Command)) -> Self {
+        Self::put_together(text, public, ports::own_address(), more)
+    }
+
+    #[track_caller]
+    fn put_together(
+        text: &ConfigText,
+        public: SocketAddr,
+        admin: SocketAddr,
+        more: impl Fn(&mut Command),
+    ) -> Self {
         let balancer = Self::start(public, admin, |command, admin, folder| {
             let keys = text.admin();
             let binds =
                 format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n{keys}");
             let file = folder.write("balancer.toml", &format!("{text}\n{binds}"));
             command.arg("run").arg("--config").arg(file);
+            more(command);
         });
         balancer.wait_for("takes connections", || {
             [public, balancer.admin]
@@ -88,7 +105,11 @@ impl Balancer {
         arrange: impl Fn(&mut Command, SocketAddr, &Folder),
     ) -> Self {
         let folder = Folder::new("balancer");
-        let mut command = mortal(BINARY);
+        let binary = folder.path().join("icecast-balancer");
+        std::fs::hard_link(BINARY, &binary)
+            .or_else(|_| std::fs::copy(BINARY, &binary).map(drop))
+            .unwrap();
+        let mut command = mortal(binary);
         clear_environment(&mut command);
         arrange(&mut command, admin, &folder);
         let output = File::create(folder.path().join("output")).unwrap();
@@ -235,6 +256,21 @@ impl Balancer {
         self.admin
     }
 
+    /// The process that was started.
+    pub fn process(&self) -> RefMut<'_, Process> {
+        self.process.borrow_mut()
+    }
+
+    /// The program's file, its own, which may be replaced.
+    pub fn binary(&self) -> PathBuf {
+        self.folder.path().join("icecast-balancer")
+    }
+
+    /// All that it wrote.
+    pub fn log(&self) -> String {
+        self.folder.read("output")
+    }
+
     /// The configuration file that it was started with.
     pub fn config_file(&self) -> PathBuf {
         self.folder.path().join("balancer.toml")
@@ -270,6 +306,7 @@ impl Balancer {
 
 impl Drop for Balancer {
     fn drop(&mut self) {
+        process::kill_all_that_name(self.folder.path());
         if std::thread::panicking() {
             eprintln!("--- the balancer said ---\n{}", self.folder.tail("output"));
         }

@@ -82,6 +82,24 @@ fn we_are_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
+/// Kills whatever was started with this folder in its words: a process that took over from one of ours is nobody's child.
+pub fn kill_all_that_name(folder: &Path) {
+    let folder = folder.to_str().unwrap();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if !String::from_utf8_lossy(&words).contains(&format!("{folder}/")) {
+            continue;
+        }
+        let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let _ = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -s KILL {id}"))
+            .status();
+    }
+}
+
 /// The most memory that the program ever had resident, in bytes.
 pub fn peak_resident_bytes(process_id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
