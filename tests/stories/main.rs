@@ -14,6 +14,7 @@
 
 mod acme;
 mod admin_tls;
+mod activation;
 mod codecs;
 mod commands;
 mod control;
@@ -33,6 +34,7 @@ mod stage;
 mod stop;
 mod tls;
 mod unbroken;
+mod upgrade;
 mod upstream;
 mod upstream_tls;
 mod vectors;

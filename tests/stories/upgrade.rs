@@ -1,0 +1,265 @@
+//! Upgrade: a new process takes over while listeners listen and ask; a bad one does not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::harness::{
+    Balancer, ConfigText, Fleet, Pounding, eventually, go_on_unbroken, seconds, settled,
+};
+
+const MOUNT: &str = "/live.mp3";
+
+/// Puts another file in the place of the program's, as a package does.
+fn replace(binary: &Path, with: &[u8]) {
+    let new = binary.with_extension("new");
+    fs::write(&new, with).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(&new, binary).unwrap();
+}
+
+fn pid(balancer: &Balancer) -> u64 {
+    let status = balancer.ask_as_operator("/status").json();
+    status["pid"].as_u64().unwrap()
+}
+
+fn outcome(balancer: &Balancer) -> (String, String) {
+    let status = balancer.ask_as_operator("/status").json();
+    let word = |key: &str| {
+        status["upgrade"][key]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    (word("outcome"), word("reason"))
+}
+
+fn metric(balancer: &Balancer, line: &str) -> bool {
+    let metrics = balancer.ask_as_operator("/metrics").text();
+    metrics.contains(&format!("icecast_balancer_{line}\n"))
+}
+
+#[test]
+fn a_new_process_takes_over_and_nobody_notices() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let config = ConfigText::proxied(&fleet);
+    let balancer = Balancer::with_config(&config);
+    let radios = balancer.radios(6, MOUNT);
+    settled(&radios);
+    let pounding = Pounding::of(balancer.address(), "/status");
+    let old = pid(&balancer);
+
+    balancer.process().signal("USR2");
+    eventually(seconds(10), "a new process answers", || {
+        pid(&balancer) != old
+    });
+    let later = balancer.radios(2, MOUNT);
+    go_on_unbroken(&radios, fleet.source(MOUNT), 3);
+    go_on_unbroken(&later, fleet.source(MOUNT), 1);
+
+    let beaten = pounding.finish();
+    assert!(beaten.answered > 200, "{beaten:?}");
+    assert_eq!(beaten.failed, 0, "{beaten:?}");
+    assert_eq!(outcome(&balancer).0, "done");
+    assert!(metric(&balancer, "last_upgrade_success 1"));
+    // The counts are the new one's alone.
+    let streams: u64 = fleet
+        .relays()
+        .iter()
+        .map(|relay| balancer.admin_status().of(relay).streams())
+        .sum();
+    assert_eq!(streams, 2);
+    assert!(
+        balancer.process().ended().is_none(),
+        "the old one carries on"
+    );
+    drop(radios);
+    let last = Instant::now();
+    eventually(seconds(3), "the old one ends", || {
+        balancer.process().ended().is_some()
+    });
+    assert!(last.elapsed() < seconds(1), "{:?}", last.elapsed());
+    assert_eq!(balancer.process().ended().unwrap().code(), Some(0));
+    go_on_unbroken(&later, fleet.source(MOUNT), 1);
+    assert_eq!(balancer.tune_in("/status").status, 200);
+}
+
+#[test]
+fn again_and_again() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let pounding = Pounding::of(balancer.address(), MOUNT);
+    let mut now = balancer.process().id();
+    for _ in 0..3 {
+        let signalled = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -s USR2 {now}"))
+            .status();
+        assert!(signalled.unwrap().success());
+        eventually(seconds(10), "a new process answers", || {
+            pid(&balancer) != u64::from(now)
+        });
+        let old = now;
+        now = pid(&balancer).try_into().unwrap();
+        eventually(seconds(7), "the old one is gone", || {
+            let state = fs::read_to_string(format!("/proc/{old}/stat"));
+            state.is_err() || old == balancer.process().id() && balancer.process().ended().is_some()
+        });
+    }
+    let beaten = pounding.finish();
+    assert!(beaten.answered > 100, "{beaten:?}");
+    assert_eq!(beaten.failed, 0, "{beaten:?}");
+}
+
+#[test]
+fn a_bad_one_does_not_and_the_old_one_goes_on() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(4, MOUNT);
+    settled(&radios);
+    let pounding = Pounding::of(balancer.address(), "/status");
+    let old = pid(&balancer);
+    let bad: [(&[u8], &str); 4] = [
+        (
+            b"#!/bin/sh
+echo cannot find my lamp >&2
+exit 3
+",
+            "(exit status: 3)",
+        ),
+        (b"no program at all", "(exit status: 127)"),
+        (
+            b"#!/nowhere/sh
+",
+            "cannot be started",
+        ),
+        (
+            b"#!/bin/sh
+kill -s SEGV $$
+",
+            "(signal: 11",
+        ),
+    ];
+
+    for (program, why) in bad {
+        replace(&balancer.binary(), program);
+        balancer.process().signal("USR2");
+        eventually(seconds(5), why, || {
+            let (outcome, reason) = outcome(&balancer);
+            outcome == "failed" && reason.contains(why)
+        });
+        let told = balancer.log_line_with(why);
+        assert!(
+            told.is_some_and(|line| line.contains("no upgrade")),
+            "{}",
+            balancer.said()
+        );
+    }
+
+    assert!(balancer.log().contains("cannot find my lamp"));
+    assert!(metric(&balancer, "last_upgrade_success 0"));
+    go_on_unbroken(&radios, fleet.source(MOUNT), 2);
+    let beaten = pounding.finish();
+    assert_eq!(beaten.failed, 0, "{beaten:?}");
+    assert_eq!(
+        (pid(&balancer), balancer.ask_as_operator("/ready").status),
+        (old, 200)
+    );
+}
+
+#[test]
+fn one_that_hangs_is_ended() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(2, MOUNT);
+    let script = "#!/bin/sh\necho I am $$ >&2\nexec sleep 1000\n";
+    replace(&balancer.binary(), script.as_bytes());
+
+    balancer.process().signal("USR2");
+    eventually(seconds(3), "it began", || {
+        outcome(&balancer).0 == "under way"
+    });
+    eventually(seconds(35), "it is given up", || {
+        outcome(&balancer).0 == "failed"
+    });
+
+    assert!(outcome(&balancer).1.contains("not ready within 30 s"));
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+    let line = balancer.log_line_with("I am ").unwrap();
+    let id = line.trim_start_matches("I am ").trim().to_owned();
+    eventually(seconds(2), "it is gone", || {
+        !Path::new(&format!("/proc/{id}")).exists()
+    });
+}
+
+#[test]
+fn told_to_stop_in_the_middle_it_stops() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = ConfigText::of(&fleet).with_section("[stop]\ndrain_delay = \"0s\"");
+    let balancer = Balancer::with_config(&config);
+    replace(&balancer.binary(), b"#!/bin/sh\nexec sleep 1000\n");
+
+    balancer.process().signal("USR2");
+    eventually(seconds(3), "it began", || {
+        outcome(&balancer).0 == "under way"
+    });
+    balancer.process().signal("TERM");
+
+    eventually(seconds(2), "it ends", || {
+        balancer.process().ended().is_some()
+    });
+}
+
+#[test]
+fn a_new_configuration_is_the_new_ones() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let folder = balancer.binary().parent().unwrap().to_owned();
+    let file = fs::read_to_string(balancer.config_file()).unwrap();
+    let path = folder.join("live.sock");
+    let bind = format!("[[bind]]\naddress = \"unix:{}\"\n", path.display());
+    fs::write(balancer.config_file(), format!("{file}\n{bind}")).unwrap();
+    let old = pid(&balancer);
+
+    balancer.process().signal("USR2");
+    eventually(seconds(10), "a new process answers", || {
+        pid(&balancer) != old
+    });
+    let ask = || std::os::unix::net::UnixStream::connect(&path);
+    assert!(ask().is_ok(), "{}", balancer.said());
+    let second = pid(&balancer);
+    eventually(seconds(7), "the first is gone", || {
+        balancer.process().ended().is_some()
+    });
+    let signal = |id: u64, name: &str| {
+        let script = format!("kill -s {name} {id}");
+        assert!(
+            std::process::Command::new("sh")
+                .arg("-c")
+                .arg(script)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    signal(second, "USR2");
+    eventually(seconds(10), "a third answers", || pid(&balancer) != second);
+    eventually(seconds(7), "the second is gone", || {
+        !Path::new(&format!("/proc/{second}")).exists()
+    });
+    assert!(ask().is_ok(), "the old one took nothing with it");
+    let broken = format!("{file}\nnonsense = 1\n");
+    fs::write(balancer.config_file(), broken).unwrap();
+    let third = pid(&balancer);
+    signal(third, "USR2");
+    eventually(seconds(5), "a broken one is refused", || {
+        outcome(&balancer).1.contains("exit status: 64")
+    });
+    assert!(balancer.log().contains("nonsense"));
+
+    signal(third, "INT");
+    eventually(seconds(3), "the last one takes the path away", || {
+        !path.exists()
+    });
+}
