@@ -52,6 +52,8 @@ pub enum Command {
     Maint(OrderFlags),
     /// Exit with 0 when a running balancer is ready, with 1 when it is not: what containers ask.
     Healthcheck(AdminFlag),
+    /// Have a new process, of the program and the configuration as they are now, take over from the running one.
+    Upgrade(AdminFlag),
     /// Try it without a relay of your own: a small fleet on loopback, the balancer before it, listeners that come and go.
     Demo(DemoFlags),
 }

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Command::Ready(flags) => control::order(AdminState::Ready, &flags, &sources),
         Command::Maint(flags) => control::order(AdminState::Maint, &flags, &sources),
         Command::Healthcheck(flags) => control::healthcheck(&flags, &sources),
+        Command::Upgrade(flags) => control::upgrade(&flags, &sources),
         Command::Demo(flags) => tryout::run(&flags),
     }
 }

@@ -170,6 +170,46 @@ pub enum ControlError {
         /// Where it was tried.
         address: String,
     },
+    /// A process elsewhere cannot be sent a signal.
+    #[error("{address} is not on this machine: upgrade the balancer where it runs")]
+    Elsewhere {
+        /// Where it answers.
+        address: String,
+    },
+    /// The process that answered is not one of ours as this machine's process table has it.
+    #[error(
+        "the balancer at {address} says that it is process {pid}, which is none here: is it in a container? Start a new one there"
+    )]
+    NoProcess {
+        /// Where it answers.
+        address: String,
+        /// What it says.
+        pid: i32,
+    },
+    /// The signal could not be sent.
+    #[error("process {pid} cannot be sent SIGUSR2: {source}")]
+    Signal {
+        /// Whom.
+        pid: i32,
+        /// What the system said.
+        source: nix::errno::Errno,
+    },
+    /// The new process was no good.
+    #[error("no upgrade: {why}; process {pid} goes on, its log says more")]
+    NoUpgrade {
+        /// Who goes on.
+        pid: i32,
+        /// In its own words.
+        why: String,
+    },
+    /// Nobody told what came of it.
+    #[error("process {pid} has not told within {} s what came of the upgrade", .patience.as_secs())]
+    Unsettled {
+        /// Whom.
+        pid: i32,
+        /// How long was waited.
+        patience: Duration,
+    },
     /// The balancer says why it does not do that.
     #[error("the balancer at {address} refused: {why}")]
     Refused {

@@ -13,6 +13,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod upgrade;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -52,6 +53,11 @@ fn asked_ready(flags: &AdminFlag, sources: &Sources) -> Result<String, ControlEr
     let place = target::to_ask(flags, sources)?;
     let reply = client::ask(&place, "/ready")?;
     reply::ready(&reply, &place.address)
+}
+
+/// Has a new process take over from a running balancer on this machine.
+pub fn upgrade(flags: &AdminFlag, sources: &Sources) -> ExitCode {
+    conclude(upgrade::run(flags, sources))
 }
 
 fn shown(flags: &StatusFlags, sources: &Sources) -> Result<Vec<u8>, ControlError> {

@@ -17,6 +17,30 @@ pub struct FleetReply {
     pub relays: Vec<RelayReply>,
 }
 
+/// The process that answers, as far as an upgrade is concerned.
+#[derive(Debug, Deserialize)]
+pub struct ProcessReply {
+    /// Its id.
+    pub pid: i32,
+    /// `starting`, `serving` or `stopping`.
+    pub phase: String,
+    /// Version of its program.
+    pub version: String,
+    /// The last upgrade.
+    pub upgrade: Option<UpgradeReply>,
+}
+
+/// An upgrade in a [`ProcessReply`].
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct UpgradeReply {
+    /// When it ended.
+    pub at: String,
+    /// `under way`, `done` or `failed`.
+    pub outcome: String,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
 /// One relay in a [`FleetReply`].
 #[derive(Debug, Deserialize)]
 pub struct RelayReply {
@@ -84,6 +108,14 @@ pub fn ready(reply: &Reply, address: &str) -> Result<String, ControlError> {
             found: format!("status {status}"),
         }),
     }
+}
+
+/// Reads of the reply to a question for the fleet who answers.
+///
+/// # Errors
+/// It is none.
+pub fn process(reply: &Reply, address: &str) -> Result<ProcessReply, ControlError> {
+    parse(reply, address)
 }
 
 /// Reads the reply to an order.

@@ -35,8 +35,8 @@ fn killed_and_started_again_it_refuses_nobody() {
     first.process().kill();
     let killed = Instant::now();
 
-    let second = activated(&config, public, &socket);
     let restarted = Instant::now();
+    let second = activated(&config, public, &socket);
     eventually(seconds(5), "it is ready", || {
         second.ask_as_operator("/ready").status == 200
     });

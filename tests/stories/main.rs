@@ -13,8 +13,8 @@
 )]
 
 mod acme;
-mod admin_tls;
 mod activation;
+mod admin_tls;
 mod codecs;
 mod commands;
 mod control;

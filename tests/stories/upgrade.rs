@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::harness::{
-    Balancer, ConfigText, Fleet, Pounding, eventually, go_on_unbroken, seconds, settled,
+    Balancer, ConfigText, Ended, Fleet, Impostor, Pounding, eventually, go_on_unbroken, seconds,
+    settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -83,6 +84,62 @@ fn a_new_process_takes_over_and_nobody_notices() {
     assert_eq!(balancer.process().ended().unwrap().code(), Some(0));
     go_on_unbroken(&later, fleet.source(MOUNT), 1);
     assert_eq!(balancer.tune_in("/status").status, 200);
+}
+
+#[test]
+fn one_command_does_it_and_says_what_came_of_it() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let old = pid(&balancer);
+    let upgrade = || {
+        let file = balancer.config_file();
+        Ended::of(&["upgrade", "--config", file.to_str().unwrap()])
+    };
+
+    let good = upgrade();
+    assert_eq!(good.code, Some(0), "{}", good.said());
+    let new = pid(&balancer);
+    assert_ne!(new, old);
+    let told = format!("process {new} has taken over from {old}, version ");
+    assert!(good.output.contains(&told), "{}", good.output);
+
+    replace(&balancer.binary(), b"#!/bin/sh\nexit 5\n");
+    for _ in 0..2 {
+        let bad = upgrade();
+        assert_eq!(bad.code, Some(1), "{}", bad.said());
+        let why = bad.errors.trim();
+        assert_eq!(why.lines().count(), 1, "{why}");
+        assert!(
+            why.contains("exit status: 5") && why.contains("goes on"),
+            "{why}"
+        );
+    }
+    assert_eq!(pid(&balancer), new);
+}
+
+#[test]
+fn the_command_signals_nobody_else() {
+    let elsewhere = Ended::of(&["upgrade", "--admin", "192.0.2.1:8081"]);
+    assert_eq!(elsewhere.code, Some(1));
+    assert!(
+        elsewhere.errors.contains("not on this machine"),
+        "{}",
+        elsewhere.errors
+    );
+
+    let bystander = std::process::Command::new("sleep").arg("60").spawn();
+    let mut bystander = bystander.unwrap();
+    let json = format!(
+        r#"{{"ready":true,"version":"1","pid":{},"phase":"serving","upgrade":null,"relays":[]}}"#,
+        bystander.id()
+    );
+    let impostor = Impostor::saying(&json);
+    let other = Ended::of(&["upgrade", "--admin", &impostor.address().to_string()]);
+    assert_eq!(other.code, Some(1));
+    assert!(other.errors.contains("in a container"), "{}", other.errors);
+    assert!(bystander.try_wait().unwrap().is_none(), "he lives");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! The `upgrade` command: has a new process take over from the running balancer, and tells what came of it.
+//!
+//! The running balancer says on its admin address which process it is; that process is sent SIGUSR2, and from there on either
+//! another process answers there, or the same one says why not.
+
+use std::fs;
+use std::net::{IpAddr, ToSocketAddrs as _, UdpSocket};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::client;
+use super::error::ControlError;
+use super::reply::{self, ProcessReply, UpgradeReply, printable};
+use super::target;
+use crate::cli::AdminFlag;
+use crate::config::Sources;
+
+/// Longer than the running balancer gives the new process.
+const PATIENCE: Duration = Duration::from_secs(45);
+const STEP: Duration = Duration::from_millis(100);
+/// How often whoever waits is told that it goes on.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// Upgrades the running balancer.
+pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, ControlError> {
+    let place = target::to_ask(flags, sources)?;
+    if !is_here(&place.address) {
+        let address = place.address;
+        return Err(ControlError::Elsewhere { address });
+    }
+    let ask = || reply::process(&client::ask(&place, "/status")?, &place.address);
+    let old = ask()?;
+    if !is_one_of_us(old.pid) {
+        return Err(ControlError::NoProcess {
+            address: place.address,
+            pid: old.pid,
+        });
+    }
+    signal(old.pid)?;
+    println!("process {} is starting a new one", old.pid);
+    let new = settled(&old, ask)?;
+    let line = format!(
+        "process {} has taken over from {}, version {}\n",
+        new.pid,
+        old.pid,
+        printable(&new.version)
+    );
+    Ok(line.into_bytes())
+}
+
+fn signal(pid: i32) -> Result<(), ControlError> {
+    kill(Pid::from_raw(pid), Signal::SIGUSR2).map_err(|source| ControlError::Signal { pid, source })
+}
+
+/// Waits until another process answers, or this one says why not.
+fn settled(
+    old: &ProcessReply,
+    ask: impl Fn() -> Result<ProcessReply, ControlError>,
+) -> Result<ProcessReply, ControlError> {
+    let began = Instant::now();
+    let mut told = began;
+    while began.elapsed() < PATIENCE {
+        sleep(STEP);
+        // Between the two nobody may answer for a moment.
+        if let Ok(now) = ask() {
+            if now.pid != old.pid && now.phase == "serving" {
+                return Ok(now);
+            }
+            if now.pid == old.pid
+                && let Some(why) = failure(old.upgrade.as_ref(), now.upgrade)
+            {
+                let pid = old.pid;
+                return Err(ControlError::NoUpgrade { pid, why });
+            }
+        }
+        if told.elapsed() >= NEWS {
+            println!("not ready yet after {} s", began.elapsed().as_secs());
+            told = Instant::now();
+        }
+    }
+    Err(ControlError::Unsettled {
+        pid: old.pid,
+        patience: PATIENCE,
+    })
+}
+
+/// Why an upgrade failed, unless that is an old story.
+fn failure(before: Option<&UpgradeReply>, now: Option<UpgradeReply>) -> Option<String> {
+    let now = now.filter(|now| now.outcome == "failed" && before != Some(now))?;
+    Some(printable(&now.reason.unwrap_or_default()))
+}
+
+/// Whether `host:port` is on this machine.
+fn is_here(address: &str) -> bool {
+    let addresses = address.to_socket_addrs();
+    // Nobody else's address can be bound.
+    let is_ours = |ip: IpAddr| UdpSocket::bind((ip, 0)).is_ok();
+    addresses.is_ok_and(|mut all| all.any(|address| is_ours(address.ip())))
+}
+
+/// SECURITY: SIGUSR2 ends most programs. Whoever answers may run in a container, where ids mean others than here.
+fn is_one_of_us(pid: i32) -> bool {
+    let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+    name("self").is_some_and(|own| pid > 1 && name(&pid.to_string()) == Some(own))
+}
