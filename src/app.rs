@@ -92,6 +92,7 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         streams: Arc::default(),
         stall_timeout: config.stream.stall_timeout,
         hold: config.stream.hold,
+        life: life.clone(),
     };
     let mover = Mover {
         fleet: fleet.clone(),

@@ -34,6 +34,7 @@ use super::session::{end_of, inet, inspect_h2, is_hang_up, prepare_for_stream, t
 use super::wish::{Decision, Wish};
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
+use crate::service::Phase;
 use crate::stream::{Studio, Tuner};
 
 /// What the door is made of.
@@ -268,7 +269,11 @@ impl ProxyHttp for Door {
                 .is_some_and(|head| head.status == 200)
             {
                 let sent_bytes = session.body_bytes_sent() as u64;
-                quest.listener.log_end(sent_bytes, end_of(error));
+                let end = match end_of(error) {
+                    End::GivenUp if self.0.studio.life.phase() == Phase::Ending => End::Stopped,
+                    end => end,
+                };
+                quest.listener.log_end(sent_bytes, end);
             }
             return;
         }

@@ -5,6 +5,7 @@
 //! as its request is not sent: the relay was asked already. What it reads is the head of the answer; the endless stream
 //! itself is left in the [`Outcome`], or follows the head.
 
+use std::fmt;
 use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +32,7 @@ use super::routes::SharedRoutes;
 use super::scene::Voyage;
 use super::seats::{Seat, Seats};
 use super::streams::{Journey, Streams};
+use crate::service::{Life, Phase};
 
 /// ICECAST: it answers after 0.2 to 0.4 s, an on-demand mount that sleeps after 0.9 to 1.4 s (measured, 2.4.4).
 const HEDGE_AFTER: Duration = Duration::from_millis(1_500);
@@ -65,6 +67,8 @@ pub struct Studio {
     pub stall_timeout: Option<Duration>,
     /// How long a listener is kept without audio.
     pub hold: Duration,
+    /// What the process is about.
+    pub life: Arc<Life>,
 }
 
 /// One listener's way to a relay.
@@ -191,7 +195,10 @@ impl L4Connect for Tuner {
         match self.tune_in(seat).await {
             Ok((stream, answer)) => {
                 let body = match self.is_body_behind_head {
-                    true => Some(stream),
+                    true => Some(Body {
+                        stream,
+                        stopped: Stopped::with(&self.studio.life),
+                    }),
                     false => {
                         self.outcome.put(Ok(stream));
                         None
@@ -214,7 +221,39 @@ impl L4Connect for Tuner {
 #[derive(Debug)]
 struct Socket {
     head: Cursor<Vec<u8>>,
-    body: Option<RelayStream>,
+    body: Option<Body>,
+}
+
+/// What Pingora reads behind the head.
+#[derive(Debug)]
+struct Body {
+    stream: RelayStream,
+    stopped: Stopped,
+}
+
+impl Body {
+    /// The stream, until the process sends everybody away.
+    fn poll_next(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.stopped.0.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        self.stream.poll_next(cx, room)
+    }
+}
+
+/// The moment at which everybody is sent away.
+struct Stopped(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+
+impl Stopped {
+    fn with(life: &Life) -> Self {
+        Self(Box::pin(life.until(Phase::Ending)))
+    }
+}
+
+impl fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopped")
+    }
 }
 
 impl VirtualSocket for Socket {

@@ -233,3 +233,30 @@ fn a_browser_plays_it() {
     };
     eventually(seconds(20), "it plays", || browser.played_seconds() > 5.0);
 }
+
+#[test]
+fn at_a_stop_it_is_told_to_go_and_its_streams_go_on_until_they_are_sent_away() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let times = "[stop]\ndrain_delay = \"0s\"\ndrain_timeout = \"3s\"";
+    let door = Door::with(ConfigText::proxied(&fleet).with_section(times));
+    let (listening, idle) = (door.player(), door.player());
+    let stream = listening.tune_in(MOUNT).unwrap();
+    stream.hear_up_to(BURST_BYTES);
+
+    door.balancer.process().signal("TERM");
+    eventually(seconds(2), "who asks nothing goes", || idle.is_over());
+    let heard = stream.hear_up_to(BURST_BYTES + BYTES_PER_SECOND);
+    assert_unbroken(&heard, &fleet.source(MOUNT).programme());
+    assert_eq!(stream.end(), None);
+
+    eventually(seconds(5), "the process ends", || {
+        door.balancer.process().ended().is_some()
+    });
+    assert_ne!(
+        stream.end(),
+        Some(Ok(())),
+        "he hears that it was broken off"
+    );
+    let told = door.balancer.log_line_with("left: the balancer stopped");
+    assert!(told.is_some(), "{}", door.balancer.said());
+}
