@@ -110,3 +110,15 @@ pub fn peak_resident_bytes(process_id: u32) -> u64 {
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }
+
+/// The processor time that the program has had so far, in seconds.
+pub fn cpu_seconds(process_id: u32) -> f64 {
+    /// Linux tells it in these, whatever the kernel's own clock is.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap();
+    // The name stands in brackets and may hold anything.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = rest.split_whitespace().collect();
+    let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / TICKS_PER_SECOND
+}
