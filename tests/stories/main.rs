@@ -18,6 +18,7 @@ mod admin_tls;
 mod codecs;
 mod commands;
 mod control;
+mod day;
 mod descriptors;
 mod entrance;
 mod faults;
