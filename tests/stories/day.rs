@@ -48,8 +48,8 @@ fn nobody_hears_any_of_it() {
     assert!(beaten.answered > 500, "{}", beaten.answered);
     assert_eq!(beaten.failed, 0, "{:?}", beaten.faults);
 
-    let left = Instant::now();
     drop(early);
+    let left = Instant::now();
     eventually(seconds(3), "the old process is gone", || {
         balancer.process().ended().is_some()
     });
@@ -70,8 +70,8 @@ fn nobody_hears_any_of_it() {
         std::net::TcpStream::connect(balancer.address()).is_err()
     });
     go_on_unbroken(&late, fleet.source(MOUNT), 2);
-    let left = Instant::now();
     drop(late);
+    let left = Instant::now();
     eventually(seconds(3), "all is over", || {
         std::net::TcpStream::connect(balancer.admin()).is_err()
     });
