@@ -1,6 +1,7 @@
 //! The application: the only file that knows every part. Takes a valid configuration apart and puts the parts together.
 
 mod admin;
+mod announce;
 mod census;
 mod entry;
 mod fds;
@@ -24,7 +25,7 @@ use admin::Identity;
 
 use crate::acme::Acme;
 use crate::admin::{AdminPages, Source};
-use crate::config::{self, Address, Bind, Config, Mode, RelayConfig};
+use crate::config::{self, Address, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
 use crate::front::{
@@ -162,7 +163,7 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
         pulses: doors.pulses(),
     };
     server.add_service(background_service("herald", herald));
-    announce(&config);
+    announce::all(&config);
     let parts = KeeperParts {
         stop,
         times: config.stop,
@@ -175,39 +176,6 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     });
     info!("stopped");
     Ok(())
-}
-
-/// Says what serves what, once, so that the first lines of a log answer the first questions.
-fn announce(config: &Config) {
-    let binds: Vec<String> = config.binds.iter().map(shown).collect();
-    let names: Vec<&str> = config
-        .relays
-        .iter()
-        .map(|r| r.relay.name.as_str())
-        .collect();
-    let does = match config.mode {
-        Mode::Redirect => "redirecting to",
-        Mode::Proxy => "carrying the streams of",
-    };
-    info!(
-        "icecast-balancer {} on {}: {does} {}",
-        env!("CARGO_PKG_VERSION"),
-        binds.join(", "),
-        names.join(", ")
-    );
-    if config.public_url.is_none() {
-        info!(
-            "public_url is not set: playlists name the IP address that the listener connected to"
-        );
-    }
-    admin::announce(&config.admin);
-}
-
-fn shown(bind: &Bind) -> String {
-    match bind.tls {
-        true => format!("{} (TLS)", bind.address),
-        false => bind.address.to_string(),
-    }
 }
 
 fn server_conf(config: &Config) -> ServerConf {

@@ -186,6 +186,12 @@ pub enum ControlError {
         /// What it says.
         pid: i32,
     },
+    /// It is starting or stopping.
+    #[error("process {pid} is starting or stopping: try again when it is ready")]
+    NotNow {
+        /// Whom.
+        pid: i32,
+    },
     /// The signal could not be sent.
     #[error("process {pid} cannot be sent SIGUSR2: {source}")]
     Signal {

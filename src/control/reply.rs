@@ -22,6 +22,8 @@ pub struct FleetReply {
 pub struct ProcessReply {
     /// Its id.
     pub pid: i32,
+    /// Whether the first round of polls is over, and no stop under way.
+    pub ready: bool,
     /// `starting`, `serving` or `stopping`.
     pub phase: String,
     /// Version of its program.

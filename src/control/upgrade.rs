@@ -39,6 +39,9 @@ pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, Contr
             pid: old.pid,
         });
     }
+    if !(old.ready && old.phase == "serving") {
+        return Err(ControlError::NotNow { pid: old.pid });
+    }
     signal(old.pid)?;
     println!("process {} is starting a new one", old.pid);
     let new = settled(&old, ask)?;
@@ -105,4 +108,43 @@ fn is_here(address: &str) -> bool {
 fn is_one_of_us(pid: i32) -> bool {
     let name = |pid: &str| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
     name("self").is_some_and(|own| pid > 1 && name(&pid.to_string()) == Some(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upgrade(at: &str, outcome: &str) -> UpgradeReply {
+        UpgradeReply {
+            at: at.to_owned(),
+            outcome: outcome.to_owned(),
+            reason: Some("bad\u{1b}[2J".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_failure_of_before_is_an_old_story() {
+        let (old, new) = (upgrade("1", "failed"), upgrade("2", "failed"));
+        assert_eq!(failure(Some(&old), Some(upgrade("1", "failed"))), None);
+        assert_eq!(failure(Some(&old), Some(new)).as_deref(), Some("bad?[2J"));
+        assert_eq!(failure(None, Some(old)).as_deref(), Some("bad?[2J"));
+        for going_on in ["under way", "done"] {
+            assert_eq!(failure(None, Some(upgrade("3", going_on))), None);
+        }
+        assert_eq!(failure(None, None), None);
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_are_here() {
+        for here in ["127.0.0.1:1", "127.9.9.9:80", "localhost:80"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in [
+            "192.0.2.1:80",
+            "[2001:db8::1]:80",
+            "no-such-host.invalid:80",
+        ] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
+        }
+    }
 }

@@ -77,12 +77,16 @@ impl Keeper {
     }
 
     async fn keep(&self, orders: &mut Orders) {
-        let begun = tokio::select! {
-            () = self.begin() => true,
-            () = orders.until_stop() => false,
+        let told = tokio::select! {
+            () = self.begin() => None,
+            told = orders.until_stop() => Some(told),
         };
-        if !begun {
-            return self.end().await;
+        match told {
+            Some(Order::Stop) if self.parts.life.phase() == Phase::Serving => {
+                return self.stop(orders).await;
+            }
+            Some(_) => return self.end().await,
+            None => {}
         }
         loop {
             match orders.next().await {
@@ -91,7 +95,8 @@ impl Keeper {
                 Order::Upgrade => match self.upgrade(orders).await {
                     Upgraded::HandedOver => return self.stay_behind(orders).await,
                     Upgraded::No => {}
-                    Upgraded::Stopped => return self.stop(orders).await,
+                    Upgraded::Stopped(Order::StopNow) => return self.end().await,
+                    Upgraded::Stopped(_) => return self.stop(orders).await,
                 },
             }
         }
@@ -134,9 +139,9 @@ impl Keeper {
         let sockets = self.sockets.lock().await;
         let raised = tokio::select! {
             raised = Successor::raise(&sockets) => raised,
-            () = orders.until_stop() => {
+            told = orders.until_stop() => {
                 life.note_upgrade(Upgrade::Failed("told to stop meanwhile".to_owned()));
-                return Upgraded::Stopped;
+                return Upgraded::Stopped(told);
             }
         };
         drop(sockets);
@@ -187,7 +192,7 @@ impl Keeper {
         notifier.stopping();
         let stays = tokio::select! {
             () = sleep(times.drain_delay) => true,
-            () = orders.until_stop() => false,
+            _ = orders.until_stop() => false,
         };
         life.close(Entry::Public, CLOSING_PATIENCE).await;
         self.sockets.lock().await.close(Entry::Public);
@@ -209,7 +214,7 @@ impl Keeper {
         let farewell = Farewell::new(census, life, times.drain_timeout, linger);
         tokio::select! {
             () = farewell.wait() => {}
-            () = orders.until_stop() => {}
+            _ = orders.until_stop() => {}
         }
     }
 
@@ -234,5 +239,5 @@ enum Upgraded {
     /// We go on.
     No,
     /// We were told to stop meanwhile.
-    Stopped,
+    Stopped(Order),
 }

@@ -62,10 +62,13 @@ impl Orders {
         order
     }
 
-    /// Waits until the process is told to stop; nothing else counts any more.
-    pub(super) async fn until_stop(&mut self) {
-        while self.next().await == Order::Upgrade {
-            info!("no upgrade now");
+    /// Waits until the process is told to stop, and returns how; nothing else counts meanwhile.
+    pub(super) async fn until_stop(&mut self) -> Order {
+        loop {
+            match self.next().await {
+                Order::Upgrade => info!("no upgrade now"),
+                stop => return stop,
+            }
         }
     }
 }

@@ -226,3 +226,21 @@ fn the_service_manager_waits_for_the_first_polls() {
     let waited = began.elapsed();
     assert!((millis(1_900)..seconds(6)).contains(&waited), "{waited:?}");
 }
+
+#[test]
+fn before_the_first_polls_are_over_it_stops_as_ever() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = stopping(&fleet, "drain_delay = \"0s\"");
+    let config = config.and_relay_at(silent.local_addr().unwrap());
+    let config = config.polled("interval = \"4s\"\ntimeout = \"4s\"");
+    let balancer = Balancer::starting_with(&config);
+    let radios = vec![balancer.radio(MOUNT)];
+
+    balancer.process().signal("TERM");
+
+    eventually(seconds(2), "nobody is let in", || is_refused(&balancer));
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+    drop(radios);
+    ended_within(&balancer, seconds(2));
+}

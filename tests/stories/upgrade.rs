@@ -251,6 +251,31 @@ fn one_that_hangs_is_ended() {
 }
 
 #[test]
+fn when_the_old_one_dies_in_the_middle_the_new_one_goes_on_alone() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let real = balancer.binary().with_extension("real");
+    fs::copy(balancer.binary(), &real).unwrap();
+    let script = format!("#!/bin/sh\nsleep 1\nexec {} \"$@\"\n", real.display());
+    replace(&balancer.binary(), script.as_bytes());
+    let pounding = Pounding::of(balancer.address(), MOUNT);
+    let old = pid(&balancer);
+
+    balancer.process().signal("USR2");
+    eventually(seconds(3), "it began", || {
+        outcome(&balancer).0 == "under way"
+    });
+    balancer.process().kill();
+
+    eventually(seconds(8), "the new one answers", || pid(&balancer) != old);
+    let beaten = pounding.finish();
+    let refused = |(_, fault): &(Instant, String)| fault.contains("ConnectionRefused");
+    assert!(!beaten.faults.iter().any(refused), "{:?}", beaten.faults);
+    assert!(beaten.failed <= 4, "those who were let in: {beaten:?}");
+    assert_eq!(balancer.tune_in(MOUNT).status, 307);
+}
+
+#[test]
 fn told_to_stop_in_the_middle_it_stops() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let config = ConfigText::of(&fleet).with_section("[stop]\ndrain_delay = \"0s\"");
