@@ -63,6 +63,10 @@ fn who_listens_hears_his_programme_to_his_own_end() {
     assert_eq!(balancer.ask_as_operator("/live").status, 200);
     assert!(balancer.process().ended().is_none());
     drop(radios);
+    // Whoever hangs up may only have stopped speaking, until something is sent to him.
+    eventually(seconds(3), "each is known to be gone", || {
+        lines_with(&balancer, "left: hung up") == 5
+    });
     let gone = ended_within(&balancer, seconds(3));
     assert!(gone < seconds(1), "{gone:?} after the last listener");
     assert_eq!(
