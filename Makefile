@@ -50,6 +50,7 @@ bench-streams: tools-build tools-stories
 	$(call need,nginx,nginx-light)
 	bench/proxy/bench.py
 	bench/failover/bench.py
+	bench/reload/bench.py
 
 bench-tls: tools-build tools-stories
 	$(call need,haproxy,haproxy)

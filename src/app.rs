@@ -5,10 +5,12 @@ mod announce;
 mod census;
 mod entry;
 mod fds;
+mod parts;
+mod reload;
+mod waiting;
 
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use log::info;
 use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
@@ -22,21 +24,19 @@ use thiserror::Error;
 pub use crate::service::Stop;
 
 use admin::Identity;
+use parts::Parts;
+use reload::Reload;
 
 use crate::acme::Acme;
 use crate::admin::{AdminPages, Source};
-use crate::config::{self, Address, Config, RelayConfig};
-use crate::discovery::{AddressBook, RelayDiscovery};
-use crate::fleet::{Fleet, MountRules, Relay, Rules, SharedFleet, Thresholds};
-use crate::front::{
-    Budget, Desk, Door, Entrance, Express, Frame, Gate, Manners, Modes, Parts, Porter, Tally, Way,
-};
-use crate::poll::{Poller, PollerError, RelayCheck, Target, pulse};
-use crate::select::{RelayBackends, Rule, SelectConfig};
+use crate::config::{Address, Config, Reading, Sources};
+use crate::front::{self, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
+use crate::poll::{PollerError, Rounds};
+use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
     CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets,
 };
-use crate::stream::{Mover, Routes, Seats, Studio};
+use crate::stream::{Mover, Seats, Studio};
 use crate::tls::{BadPair, Watch};
 
 /// Why the balancer could not start.
@@ -59,61 +59,57 @@ pub enum StartError {
     Poller(#[from] PollerError),
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop. What comes from `sources` is read again when that is wanted; nothing is, without them.
 ///
 /// # Errors
 /// Nothing was served: an address is taken, or a part could not be built.
-pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
+pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(), StartError> {
     let sockets = Sockets::open(&config)?;
     let life = Arc::new(Life::default());
-    let relays: Vec<Arc<Relay>> = config
-        .relays
-        .iter()
-        .map(|relay| Arc::new(relay.relay.clone()))
-        .collect();
-    let fleet = SharedFleet::new(Fleet::new(relays.clone(), rules(&config)));
-    let tally = Arc::new(Tally::new(relays.len()));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
 
-    let book = AddressBook::default();
-    let balancer = background_service("fleet", backends(&config, &relays, &fleet, &book)?);
-    let acme = config.tls.acme.clone().map(Acme::new);
-    let parts = Parts {
-        challenges: acme.as_ref().map(Acme::challenges),
-        backends: balancer.task(),
-        fleet: fleet.clone(),
-        tally: tally.clone(),
-        public_url: config.public_url.clone(),
-        modes: Modes::new(&config),
+    let parts = Arc::new(Parts::of(&config)?);
+    parts.take(&config, &config)?;
+    entry::tell(&parts.certificates);
+    parts.states.restore(&mut parts.fleet.lock());
+    let backends = Arc::new(backends(&parts));
+    let rounds = Rounds {
+        backends: backends.clone(),
+        check: parts.check.clone(),
+        pace: parts.pace.subscribe(),
     };
+    let acme = config.tls.acme.clone().map(Acme::new);
+    let desk = Desk::new(front::Parts {
+        challenges: acme.as_ref().map(Acme::challenges),
+        backends: backends.clone(),
+        fleet: parts.fleet.clone(),
+        tally: parts.tally.clone(),
+        editions: parts.editions.clone(),
+    });
     let studio = Studio {
-        seats: Seats::new(balancer.task(), fleet.clone()),
-        routes: Arc::new(Routes::new(&config, book)),
+        seats: Seats::new(backends, parts.fleet.clone()),
+        routes: parts.routes.clone(),
         streams: Arc::default(),
-        stall_timeout: config.stream.stall_timeout,
-        hold: config.stream.hold,
+        wishes: parts.wishes.clone(),
         life: life.clone(),
     };
     let mover = Mover {
-        fleet: fleet.clone(),
+        fleet: parts.fleet.clone(),
         streams: studio.streams.clone(),
-        drain_time: config.stream.drain_time,
-        rebalance: config.stream.rebalance,
+        wishes: parts.wishes.clone(),
     };
     server.add_service(background_service("mover", mover));
     let streams = studio.streams.clone();
-    let certificates = entry::certificates(&config)?;
-    let ways = entry::ways(&config, &certificates)?;
-    let budget = Arc::new(entry::budget(&config));
-    let census = census::of(&fleet, &streams, &budget);
+    let ways = entry::ways(&config, &parts.certificates)?;
+    let census = census::of(&parts.fleet, &streams, &parts.budget);
     let service = front(
         &server.configuration,
         &config,
-        parts,
+        &parts,
+        desk,
         studio,
         ways,
-        budget.clone(),
         life.clone(),
     );
     let mut doors = Doors::at(&sockets, &life);
@@ -122,27 +118,29 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
             .hang(service, Entry::Public)
             .map_err(StartError::Sockets)?,
     );
-    if !config.tls.is_without_certificate() {
-        let watch = Watch(certificates.clone());
-        server.add_service(background_service("certificates", watch));
-    }
+    let watch = Watch(parts.certificates.clone());
+    server.add_service(background_service("certificates", watch));
     let acme_status = acme.as_ref().map(Acme::status);
     if let Some(acme) = acme {
         server.add_service(background_service("acme", acme));
     }
+    let reading = Reading::taken_now();
     if let Some(bind) = config.admin.bind {
         let identity = config.admin.tls.as_ref().map(Identity::load).transpose()?;
         let source = Source {
-            fleet,
-            tally,
+            fleet: parts.fleet.clone(),
+            tally: parts.tally.clone(),
             streams,
-            certificates,
+            certificates: parts.certificates.clone(),
             admin_certificates: identity.as_ref().map(|own| own.certificates.clone()),
-            budget,
+            budget: parts.budget.clone(),
+            reading: reading.clone(),
             acme: acme_status,
             life: life.clone(),
         };
-        let pages = AdminPages::new(source).guarded_by(config.admin.token.clone());
+        let pages = AdminPages::new(source)
+            .guarded_by(parts.token.clone())
+            .remembering_in(parts.states.clone());
         let service = admin::service(bind, pages, identity.as_ref())?;
         server.add_service(
             doors
@@ -154,7 +152,7 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
             server.add_service(background_service("admin certificate", watch));
         }
     }
-    server.add_service(balancer);
+    server.add_service(background_service("fleet", rounds));
     let notifier = Arc::new(Notifier::default());
     let herald = Herald {
         life: life.clone(),
@@ -164,15 +162,19 @@ pub fn serve(config: Config, stop: Stop) -> Result<(), StartError> {
     };
     server.add_service(background_service("herald", herald));
     announce::all(&config);
-    let parts = KeeperParts {
+    let keeper = KeeperParts {
         stop,
-        times: config.stop,
+        times: parts.times.clone(),
         life,
         census,
-        notifier,
+        notifier: notifier.clone(),
     };
+    if let Some(sources) = sources {
+        let reload = Reload::new(parts, sources, config, reading, notifier);
+        server.add_service(background_service("reload", reload));
+    }
     server.run(RunArgs {
-        shutdown_signal: Box::new(Keeper::new(parts, sockets)),
+        shutdown_signal: Box::new(Keeper::new(keeper, sockets)),
     });
     info!("stopped");
     Ok(())
@@ -182,96 +184,46 @@ fn server_conf(config: &Config) -> ServerConf {
     let processors = || std::thread::available_parallelism().map_or(1, Into::into);
     ServerConf {
         threads: config.threads.unwrap_or_else(processors),
-        // One attempt for each relay, and one to find that there is no further one.
-        max_retries: config.relays.len() + 1,
+        // The door ends a listener's quest when every relay was asked, however many there are by then.
+        max_retries: usize::MAX,
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
 }
 
-fn rules(config: &Config) -> Rules {
-    let mounts = &config.mounts;
-    let capacity =
-        |(path, mount): (&String, &config::Mount)| Some((path.clone(), mount.capacity_listeners?));
-    let hidden = mounts.iter().filter(|(_, mount)| mount.hidden);
-    Rules {
-        thresholds: Thresholds {
-            fall: config.poll.fall,
-            rise: config.poll.rise,
-        },
-        stale_after: config.poll.stale_after,
-        mounts: MountRules {
-            capacities: mounts.iter().filter_map(capacity).collect(),
-            hidden: hidden.map(|(path, _)| path.clone()).collect(),
-        },
-    }
-}
-
 /// Pingora's load balancer with our discovery, our health check and our selection.
-fn backends(
-    config: &Config,
-    relays: &[Arc<Relay>],
-    fleet: &SharedFleet,
-    book: &AddressBook,
-) -> Result<RelayBackends, StartError> {
-    let discovery = RelayDiscovery::new(relays.to_vec(), book.clone());
-    let poller = Poller::new(
-        config.poll.timeout,
-        book.clone(),
-        config.upstream.ca_file.as_deref(),
-    )?;
-    let targets = config.relays.iter().map(target).collect();
-    let check = RelayCheck::new(fleet.clone(), poller, targets, config.poll.interval);
+fn backends(parts: &Parts) -> RelayBackends {
     let select = SelectConfig {
-        fleet: fleet.clone(),
-        rule: Rule {
-            policy: config.select.policy,
-            slow_start: config.select.slow_start,
-        },
+        fleet: parts.fleet.clone(),
+        rule: parts.rule.clone(),
     };
-    let backends = Backends::new(Box::new(discovery));
+    let backends = Backends::new(Box::new(parts.discovery.clone()));
     let mut balancer = LoadBalancer::from_backends_with_config(backends, Some(select));
-    balancer.set_health_check(Box::new(check));
-    balancer.health_check_frequency = Some(pulse(config.poll.interval));
-    balancer.update_frequency = Some(config.discovery.refresh);
-    balancer.parallel_health_check = true;
-    Ok(balancer)
-}
-
-fn target(relay: &RelayConfig) -> Target {
-    Target {
-        name: relay.relay.name.clone(),
-        url: relay.relay.url.clone(),
-        stats: relay.stats,
-        credentials: relay.credentials.clone(),
-    }
+    balancer.set_health_check(Box::new(parts.check.clone()));
+    balancer
 }
 
 fn front(
     conf: &Arc<ServerConf>,
     config: &Config,
-    parts: Parts,
+    parts: &Parts,
+    desk: Desk,
     studio: Studio,
     ways: Vec<Way>,
-    budget: Arc<Budget>,
     life: Arc<Life>,
 ) -> Service<Gate> {
-    let desk = Arc::new(Desk::new(parts));
-    let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
-    let manners = Manners::new(config);
-    let express = Express::new(desk.clone(), &manners, trusted.clone());
+    let desk = Arc::new(desk);
+    let express = Express::new(desk.clone());
     let door = Door::new(Frame {
         desk: desk.clone(),
-        manners,
-        trusted_proxies: trusted.clone(),
+        editions: parts.editions.clone(),
         studio,
-        slow_listener_timeout: config.stream.slow_listener_timeout,
     });
     let porter = Porter::at(Entrance {
         ways,
-        budget,
-        trusted_proxies: trusted,
+        budget: parts.budget.clone(),
+        editions: parts.editions.clone(),
     });
     let gate = Gate::new(
         porter,

@@ -51,7 +51,7 @@ fn run(sources: &Sources) -> ExitCode {
     for notice in notices {
         log::warn!("{notice}");
     }
-    match app::serve(config, Stop::Signal) {
+    match app::serve(config, Some(sources.clone()), Stop::Signal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");

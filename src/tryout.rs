@@ -57,7 +57,7 @@ fn play(flags: &DemoFlags, stage: Runtime) -> io::Result<ExitCode> {
         drop(curtain);
         summary
     });
-    app::serve(config, Stop::Dropped(lifted)).map_err(io::Error::other)?;
+    app::serve(config, None, Stop::Dropped(lifted)).map_err(io::Error::other)?;
     let ended = stage.block_on(async { tokio::time::timeout(LEAVE_DEADLINE, show).await });
     stage.shutdown_timeout(LEAVE_DEADLINE);
     Ok(match ended {

@@ -25,7 +25,7 @@ pub(super) fn own_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Puts `bytes` where `name` is: written beside it, brought to the disk, renamed.
-pub(super) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     replace(folder, name, |beside| {
         let mut file = OpenOptions::new()
             .write(true)

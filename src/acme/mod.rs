@@ -24,6 +24,7 @@ use std::path::PathBuf;
 pub use certificate::PairError;
 pub use challenges::{ChallengeError, Challenges};
 pub use error::AcmeError;
+pub use files::write_whole;
 pub use keeper::Acme;
 pub use status::{AcmeStatus, SharedStatus};
 pub use store::{Paths, StoreError};

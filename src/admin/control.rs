@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::fleet::{AdminState, Fleet, RelayId};
 
-const STATES: [AdminState; 3] = [AdminState::Drain, AdminState::Ready, AdminState::Maint];
+/// What can be wanted.
+pub(super) const STATES: [AdminState; 3] =
+    [AdminState::Drain, AdminState::Ready, AdminState::Maint];
 
 /// A wish for one relay.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,8 +51,8 @@ impl Order {
     /// # Errors
     /// No relay has exactly that name; nothing was changed.
     pub fn carry_out(&self, fleet: &mut Fleet) -> Result<RelayState, UnknownRelay> {
-        let found = fleet.iter().find(|(_, relay, ..)| relay.name == self.relay);
-        let id = found.map(|(id, ..)| id);
+        let found = fleet.roster().find(|(_, relay)| relay.name == self.relay);
+        let id = found.map(|(id, _)| id);
         id.and_then(|id| {
             fleet.set_admin_state(id, self.state);
             RelayState::of(fleet, id)
@@ -81,7 +83,7 @@ impl RelayState {
 
 impl UnknownRelay {
     fn new(name: &str, fleet: &Fleet) -> Self {
-        let known = fleet.relays().iter().map(|relay| relay.name.clone());
+        let known = fleet.roster().map(|(_, relay)| relay.name.clone());
         Self {
             name: name.to_owned(),
             known: known.collect(),

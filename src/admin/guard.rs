@@ -4,9 +4,10 @@
 //! given as a token.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use http::{HeaderMap, header};
 use secrecy::ExposeSecret as _;
 use subtle::ConstantTimeEq as _;
@@ -15,10 +16,13 @@ use thiserror::Error;
 use super::strikes::Strikes;
 use crate::config::Token;
 
+/// The token that is to be known now; nobody passes without one.
+pub type SharedToken = Arc<ArcSwapOption<Token>>;
+
 /// Knows the token and who guessed wrong lately.
 #[derive(Debug)]
 pub struct Guard {
-    token: Option<Token>,
+    token: SharedToken,
     strikes: Mutex<Strikes>,
 }
 
@@ -67,8 +71,8 @@ impl Denial {
 }
 
 impl Guard {
-    /// Guards with this token; without one nobody passes.
-    pub fn new(token: Option<Token>) -> Self {
+    /// Guards with the token that is there when somebody comes.
+    pub fn new(token: SharedToken) -> Self {
         Self {
             token,
             strikes: Mutex::default(),
@@ -80,7 +84,7 @@ impl Guard {
     /// # Errors
     /// Why it may not.
     pub fn admit(&self, headers: &HeaderMap, peer: IpAddr, now: Instant) -> Result<(), Denial> {
-        let token = self.token.as_ref().ok_or(Denial::NoToken)?;
+        let token = self.token.load_full().ok_or(Denial::NoToken)?;
         if !headers.contains_key(header::AUTHORIZATION) {
             return Err(Denial::Missing);
         }
@@ -88,7 +92,7 @@ impl Guard {
         if let Some(rest) = strikes.bar(peer, now) {
             return Err(Denial::TooMany(rest));
         }
-        if knows(headers, token) {
+        if knows(headers, &token) {
             return Ok(());
         }
         Err(strikes

@@ -2,7 +2,9 @@
 //!
 //! SECURITY: labels are relay names of the configuration and words of ours; nothing a listener or a relay sent.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, UNIX_EPOCH};
 
 use prometheus_client::collector::Collector;
@@ -16,12 +18,17 @@ use std::sync::Arc;
 
 use super::process;
 use crate::acme::SharedStatus;
-use crate::fleet::{Fleet, Health, Record, Relay, SharedFleet, Standing};
+use crate::config::LastReading;
+use crate::fleet::{Fleet, Health, Record, SharedFleet, Standing};
 use crate::front::{Budget, Tally};
 use crate::select::relay_barrier;
 use crate::service::Life;
 use crate::stream::Streams;
 use crate::tls::{Certificates, Known, Reloads};
+
+mod reading;
+
+use reading::encode_reading;
 
 /// What a scrape reads.
 #[derive(Debug)]
@@ -38,6 +45,8 @@ pub struct Source {
     pub admin_certificates: Option<Arc<Certificates>>,
     /// Who is let in.
     pub budget: Arc<Budget>,
+    /// What came of reading the configuration last.
+    pub reading: LastReading,
     /// What comes of ordering certificates, where they are ordered.
     pub acme: Option<SharedStatus>,
     /// What the process is about.
@@ -121,10 +130,15 @@ impl Collector for Source {
             }
         }
         encode_barriers(&fleet, &mut encoder)?;
-        let relays: Vec<Arc<Relay>> = fleet.relays().to_vec();
+        let names: Vec<String> = fleet
+            .iter()
+            .map(|(_, relay, ..)| relay.name.clone())
+            .collect();
+        let streams = self.streams.counts_by_name(&fleet);
         drop(fleet);
-        self.encode_tally(&relays, &mut encoder)?;
-        self.encode_streams(&relays, &mut encoder)?;
+        self.encode_tally(&names, &mut encoder)?;
+        self.encode_streams(&streams, &mut encoder)?;
+        encode_reading(&self.reading, &mut encoder)?;
         self.encode_certificates(&mut encoder)?;
         encode_budget(&self.budget, &mut encoder)?;
         process::encode(&self.life, &mut encoder)?;
@@ -233,13 +247,14 @@ impl Source {
 
     fn encode_tally(
         &self,
-        relays: &[Arc<Relay>],
+        relays: &[String],
         encoder: &mut DescriptorEncoder<'_>,
     ) -> Result<(), fmt::Error> {
         let help = "Listeners sent to the relay";
         let mut family = encoder.encode_descriptor("redirects", help, None, MetricType::Counter)?;
-        for (relay, count) in relays.iter().zip(self.tally.redirects()) {
-            let labels = [("relay", relay.name.as_str())];
+        for relay in relays {
+            let count = self.tally.counter(relay).load(Ordering::Relaxed);
+            let labels = [("relay", relay.as_str())];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         let help = "Requests answered with a refusal";
@@ -253,14 +268,14 @@ impl Source {
 
     fn encode_streams(
         &self,
-        relays: &[Arc<Relay>],
+        streams: &BTreeMap<String, u32>,
         encoder: &mut DescriptorEncoder<'_>,
     ) -> Result<(), fmt::Error> {
         let help = "Listeners whose stream is carried from the relay";
         let mut family = encoder.encode_descriptor("streams", help, None, MetricType::Gauge)?;
-        for (relay, count) in relays.iter().zip(self.streams.counts(relays.len())) {
-            let labels = [("relay", relay.name.as_str())];
-            ConstGauge::new(i64::from(count)).encode(family.encode_family(&labels)?)?;
+        for (relay, count) in streams {
+            let labels = [("relay", relay.as_str())];
+            ConstGauge::new(i64::from(*count)).encode(family.encode_family(&labels)?)?;
         }
         let help = "Seams between two relays in carried streams, by how well they fit";
         let mut family = encoder.encode_descriptor("seams", help, None, MetricType::Counter)?;

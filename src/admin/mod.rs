@@ -11,6 +11,7 @@ mod door;
 mod guard;
 mod metrics;
 mod process;
+mod states;
 mod status;
 mod strikes;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use log::{info, warn};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
 
-use crate::config::Token;
+use crate::config::LastReading;
 use crate::fleet::SharedFleet;
 use crate::service::{Life, Phase};
 use crate::stream::Streams;
@@ -38,7 +39,9 @@ use metrics::Metrics;
 use status::FleetStatus;
 
 pub use door::AdminDoor;
+pub use guard::SharedToken;
 pub use metrics::Source;
+pub use states::States;
 
 const MAP: &str =
     "pages: /live /ready /status /metrics; changes: POST /relays/{name}/drain, /ready or /maint";
@@ -49,6 +52,8 @@ pub struct AdminPages {
     fleet: SharedFleet,
     streams: Arc<Streams>,
     life: Arc<Life>,
+    reading: LastReading,
+    states: Arc<States>,
     metrics: Metrics,
     guard: Guard,
 }
@@ -61,22 +66,30 @@ impl AdminPages {
     pub fn new(source: Source) -> Self {
         let (fleet, streams) = (source.fleet.clone(), source.streams.clone());
         let life = source.life.clone();
+        let reading = source.reading.clone();
         let metrics = Metrics::new(source);
         Self {
             fleet,
             streams,
             life,
+            reading,
+            states: Arc::default(),
             metrics,
-            guard: Guard::new(None),
+            guard: Guard::new(SharedToken::default()),
         }
     }
 
     /// Lets those who know the token change the fleet.
-    pub fn guarded_by(self, token: Option<Token>) -> Self {
+    pub fn guarded_by(self, token: SharedToken) -> Self {
         Self {
             guard: Guard::new(token),
             ..self
         }
+    }
+
+    /// Keeps there what an operator wants of relays.
+    pub fn remembering_in(self, states: Arc<States>) -> Self {
+        Self { states, ..self }
     }
 
     /// Answers a request that `peer` sent.
@@ -110,6 +123,7 @@ impl AdminPages {
             Ok(state) => {
                 let asked_by = peer.map_or_else(|| ip.to_string(), |peer| peer.to_string());
                 info!("relay {order}, asked by {asked_by}");
+                self.states.keep(&self.fleet);
                 Answer::json(&state)
             }
             Err(unknown) => Answer::text(404, unknown),
@@ -123,7 +137,7 @@ impl AdminPages {
     fn readiness(&self) -> Answer {
         if self.life.phase() >= Phase::Leaving {
             Answer::text(503, "not ready: stopping")
-        } else if self.fleet.lock().is_surveyed() {
+        } else if self.fleet.lock().is_ready() {
             Answer::text(200, "ready")
         } else {
             Answer::text(503, "not ready: the first round of polls is not over")
@@ -132,8 +146,9 @@ impl AdminPages {
 
     fn status(&self) -> Answer {
         let fleet = self.fleet.lock();
-        let streams = self.streams.counts(fleet.relays().len());
-        let status = FleetStatus::of(&fleet, &streams, &self.life, Instant::now());
+        let streams = self.streams.counts();
+        let reading = self.reading.load();
+        let status = FleetStatus::of(&fleet, &streams, &reading, &self.life, Instant::now());
         drop(fleet);
         Answer::json(&status)
     }

@@ -1,10 +1,12 @@
 //! `GET /status` of the admin bind: the whole fleet as JSON, with a reason beside every no.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::process::ProcessStatus;
+use crate::config::Reading;
 use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Scheme, Standing};
 use crate::select::{Ineligible, Load, TuneIn, barrier, relay_barrier};
 use crate::service::{Life, Phase};
@@ -19,10 +21,33 @@ pub struct FleetStatus {
     /// The process itself.
     #[serde(flatten)]
     pub process: ProcessStatus,
-    /// The relays in the order of the configuration.
+    /// What came of reading the configuration.
+    pub configuration: ConfigurationStatus,
+    /// The relays in the order of the configuration; behind them those that are no longer in it and still have listeners.
     pub relays: Vec<RelayStatus>,
     /// The mounts in the order of their paths.
     pub mounts: Vec<MountStatus>,
+}
+
+/// What came of reading the configuration last.
+#[derive(Debug, Serialize)]
+pub struct ConfigurationStatus {
+    /// When it was read, at the start or since.
+    read_at: String,
+    /// Why it was not taken, while the one of before is in force; null when it was.
+    refused: Option<String>,
+    /// What is in force only after a restart.
+    waiting: Vec<&'static str>,
+}
+
+impl ConfigurationStatus {
+    fn of(reading: &Reading) -> Self {
+        Self {
+            read_at: humantime::format_rfc3339_seconds(reading.at).to_string(),
+            refused: reading.refused.clone(),
+            waiting: reading.waiting.clone(),
+        }
+    }
 }
 
 /// One relay.
@@ -80,17 +105,25 @@ pub struct CarrierStatus {
 
 impl FleetStatus {
     /// The fleet as it is at `now`; `streams` is how many are carried from each relay.
-    pub fn of(fleet: &Fleet, streams: &[u32], life: &Life, now: Instant) -> Self {
-        let carried = |id: RelayId| streams.get(id.index()).copied().unwrap_or_default();
-        let relays = fleet
-            .iter()
-            .map(|part| RelayStatus::of(part, carried(part.0), now));
+    pub fn of(
+        fleet: &Fleet,
+        streams: &HashMap<RelayId, u32>,
+        reading: &Reading,
+        life: &Life,
+        now: Instant,
+    ) -> Self {
+        let carried = |id: RelayId| streams.get(&id).copied().unwrap_or_default();
+        let leaving = fleet.leaving().iter();
+        let leaving = leaving.filter_map(|id| fleet.whole(*id));
+        let relays = fleet.iter().chain(leaving);
+        let relays = relays.map(|part| RelayStatus::of(part, carried(part.0), now));
         let mut paths: Vec<_> = fleet.mounts().paths().collect();
         paths.sort_unstable();
         Self {
-            ready: fleet.is_surveyed() && life.phase() < Phase::Leaving,
+            ready: fleet.is_ready() && life.phase() < Phase::Leaving,
             version: env!("CARGO_PKG_VERSION"),
             process: ProcessStatus::of(life),
+            configuration: ConfigurationStatus::of(reading),
             relays: relays.collect(),
             mounts: paths
                 .into_iter()

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::Request;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::{Reading, Token};
 use crate::fleet::tests::{relays, report, rules};
 use crate::fleet::{AdminState, Fleet, Polled, RelayId};
-use crate::front::{Budget, Limits, Tally};
+use crate::front::{Budget, Limits};
 use crate::tls::Certificates;
 
 const TOKEN: &str = "correct horse battery staple";
@@ -35,10 +37,11 @@ impl Story {
         let began = now;
         fleet.apply(RelayId(1), Polled { began, outcome }, now);
         fleet.raise_pending(RelayId(1), "/live.mp3", now);
-        let token = token.map(|text| Token(SecretString::from(text)));
+        let token = token.map(|text| Arc::new(Token(SecretString::from(text))));
+        let token = Arc::new(ArcSwapOption::new(token));
         let pages = AdminPages::new(Source {
             fleet: SharedFleet::new(fleet),
-            tally: Arc::new(Tally::new(3)),
+            tally: Arc::default(),
             streams: Arc::default(),
             admin_certificates: None,
             certificates: Arc::new(Certificates::load(Vec::new(), None).unwrap()),
@@ -48,6 +51,7 @@ impl Story {
                 listeners_per_address: 10,
                 exempt: Vec::new(),
             })),
+            reading: Reading::taken_now(),
             acme: None,
             life: Arc::default(),
         });

@@ -19,8 +19,8 @@ pub(super) fn of(fleet: &SharedFleet, streams: &Arc<Streams>, budget: &Arc<Budge
             streams: streams.total(),
             connections: budget.connections(),
             relays_up: up.count(),
-            relays: fleet.relays().len(),
-            is_surveyed: fleet.is_surveyed(),
+            relays: fleet.roster().count(),
+            is_surveyed: fleet.is_ready(),
         }
     })
 }

@@ -8,16 +8,17 @@ use log::{info, warn};
 use super::fds;
 use crate::acme;
 use crate::config::{Bind, Config};
-use crate::front::{Budget, Limits, Way};
-use crate::tls::{self, BadPair, Certificates, Files};
+use crate::front::{Limits, Way};
+use crate::tls::{self, Certificates, Files};
 
-/// The certificates that are there, told to the operator, and the one that is ordered.
-pub(super) fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair> {
-    let awaited = config.tls.acme.as_ref().map(|settings| {
-        let acme::Paths { chain, key, .. } = acme::paths(settings);
-        Files { chain, key }
-    });
-    let certificates = Certificates::load(config.tls.certificates.clone(), awaited)?;
+/// Where the pair will lie that is ordered.
+pub(super) fn awaited(config: &Config) -> Option<Files> {
+    let acme::Paths { chain, key, .. } = acme::paths(config.tls.acme.as_ref()?);
+    Some(Files { chain, key })
+}
+
+/// Tells the operator which certificates are there.
+pub(super) fn tell(certificates: &Certificates) {
     for known in certificates.known() {
         let names = known.names.join(", ");
         let until = humantime::format_rfc3339_seconds(known.valid_until);
@@ -26,11 +27,10 @@ pub(super) fn certificates(config: &Config) -> Result<Arc<Certificates>, BadPair
             false => warn!("the certificate for {names} ended at {until}: players will refuse it"),
         }
     }
-    Ok(certificates.into())
 }
 
 /// How many are let in: as many as there are file descriptors for, where nothing else was said.
-pub(super) fn budget(config: &Config) -> Budget {
+pub(super) fn limits(config: &Config) -> Limits {
     let limits = &config.limits;
     let room = fds::raise_fd_limit().connections();
     let connections = limits.connections.unwrap_or(room);
@@ -39,12 +39,12 @@ pub(super) fn budget(config: &Config) -> Budget {
             "limits.connections is {connections}, but there are file descriptors for {room} only (LimitNOFILE)"
         );
     }
-    Budget::new(Limits {
+    Limits {
         connections,
         per_address: limits.connections_per_address,
         listeners_per_address: limits.listeners_per_address,
         exempt: limits.exempt.clone(),
-    })
+    }
 }
 
 /// The ways in, and the TLS that is spoken at each.

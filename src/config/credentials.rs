@@ -4,10 +4,29 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::error::{Fault, Spot};
 use super::section::{Read, Section};
 use super::value::{self, Given};
-use super::{Credentials, Stats, secret};
+use super::{Stats, secret};
+
+/// A name and a password whose `Debug` does not print it.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The user.
+    pub username: String,
+    /// The password, read from a file.
+    pub password: SecretString,
+}
+
+/// Two are the same when their texts are.
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.username == other.username
+            && self.password.expose_secret() == other.password.expose_secret()
+    }
+}
 
 /// Reads the credentials of a relay; half of them is a mistake, and so is `admin-stats` without them.
 pub(super) fn read(section: &mut Section<'_, '_>, stats: &Read<Stats>) -> Option<Credentials> {

@@ -3,6 +3,7 @@
 //! In: the file's root section, then the drop-in variables. Out: a [`Draft`] to be judged, at last a [`Config`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -14,8 +15,8 @@ use super::section::{Read, Section};
 use super::value;
 use super::{
     Address, Admin, AdminTls, Bind, Config, Discovery, Limits, ListenerRule, Log, Mode, Mount,
-    Poll, Redirect, Select, Stop, Stream, Tls, Token, Upstream, address, authorities, carried,
-    certificates, operator, settings,
+    Poll, Redirect, Reload, Select, Stop, Stream, Tls, Token, Upstream, address, authorities,
+    carried, certificates, operator, settings, state,
 };
 use crate::fleet::Origin;
 
@@ -44,6 +45,7 @@ pub(super) struct Draft {
     stop: Stop,
     stream: Stream,
     upstream: Upstream,
+    reload: Reload,
     rules: Vec<Option<ListenerRule>>,
     pub(super) relays: Vec<Option<Entry>>,
     pub(super) mounts: Vec<Option<(String, Mount, Spot)>>,
@@ -56,6 +58,7 @@ pub(super) struct AdminDraft {
     pub(super) at: Option<Spot>,
     pub(super) tls: Option<AdminTls>,
     pub(super) token: Option<Token>,
+    state_file: Option<PathBuf>,
 }
 
 /// Reads the root of the file.
@@ -75,6 +78,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Draft {
         stop: root.section("stop", settings::stop),
         stream: root.section("stream", carried::stream),
         upstream: root.section("upstream", authorities::upstream),
+        reload: root.section("reload", state::reload),
         binds: flat(root.tables("bind", bind)),
         tls: root.section("tls", certificates::tls),
         relays: flat(root.tables("relay", relay::read)),
@@ -106,6 +110,7 @@ fn admin(section: &mut Section<'_, '_>) -> AdminDraft {
         at,
         tls: operator::tls(section),
         token,
+        state_file: state::file(section),
     }
 }
 
@@ -231,6 +236,7 @@ impl Draft {
                 bind: self.admin.bind,
                 tls: self.admin.tls,
                 token: self.admin.token,
+                state_file: self.admin.state_file,
             },
             poll: self.poll,
             select: self.select,
@@ -243,6 +249,7 @@ impl Draft {
             listener_rules: self.rules.into_iter().flatten().collect(),
             stream: self.stream,
             upstream: self.upstream,
+            reload: self.reload,
         }
     }
 }

@@ -24,7 +24,7 @@ impl Sources {
         let named = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         let mut environment: BTreeMap<_, _> = std::env::vars_os().filter_map(named).collect();
         // SECURITY: what is not ours may be somebody's secret, and `Sources` can be printed.
-        environment.retain(|name, _| is_ours(name));
+        environment.retain(|name, _| is_ours(name) || name == STATE_DIRECTORY);
         Self { file, environment }
     }
 
@@ -34,6 +34,9 @@ impl Sources {
         self.file.clone().or_else(|| named().map(PathBuf::from))
     }
 }
+
+/// Where systemd tells a service that it may keep something, as paths between colons.
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 const CONFIG: &str = "BALANCER_CONFIG";
 const PREFIX: &str = "BALANCER__";
@@ -48,6 +51,12 @@ const DROP_IN: [&str; 4] = [
 
 fn is_ours(name: &str) -> bool {
     name.starts_with(PREFIX) || name == CONFIG || DROP_IN.contains(&name)
+}
+
+/// The first directory in which the service may keep something, where systemd gives it one.
+pub(super) fn state_directory(environment: &BTreeMap<String, OsString>) -> Option<PathBuf> {
+    let folders = environment.get(STATE_DIRECTORY)?;
+    std::env::split_paths(folders).find(|folder| folder.is_absolute())
 }
 
 /// The variable that stands over the key with this path.

@@ -59,7 +59,8 @@ pub(super) fn assemble(
     // A file that cannot be understood may well name relays.
     if understood && draft.relays.is_empty() {
         let fault = Fault::NoRelay;
-        reader.refuse(Spot::bare(Place::Whole), fault);
+        let file = document.map(|document| Place::File(document.file.clone()));
+        reader.refuse(Spot::bare(file.unwrap_or(Place::Whole)), fault);
     }
     match Problems::found(reader.problems) {
         Some(problems) => Err(problems),

@@ -20,10 +20,12 @@ mod load;
 mod nested;
 mod operator;
 mod reader;
+mod reading;
 mod relay;
 mod secret;
 mod section;
 mod settings;
+mod state;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -31,6 +33,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -39,11 +42,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fleet::{Origin, Relay};
 
+pub use self::credentials::Credentials;
 pub use self::entry::{Address, Bind, Limits, Tls};
 pub use self::env::Sources;
 pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
 pub use self::load::{Loaded, load};
 pub use self::operator::AdminTls;
+pub use self::reading::{LastReading, Reading};
 
 /// Everything an operator can say, valid as a whole.
 #[derive(Debug, Clone)]
@@ -86,6 +91,8 @@ pub struct Config {
     pub stream: Stream,
     /// How relays are reached over TLS.
     pub upstream: Upstream,
+    /// When it is read again.
+    pub reload: Reload,
 }
 
 /// How a listener gets the stream.
@@ -106,6 +113,15 @@ pub struct Admin {
     pub tls: Option<AdminTls>,
     /// What a request must know to change anything; `None` refuses every change.
     pub token: Option<Token>,
+    /// Where it is kept what an operator wants of relays; `None` forgets it at the end.
+    pub state_file: Option<PathBuf>,
+}
+
+/// When the configuration is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// When its file changes too, and not only when we are told.
+    pub watch: bool,
 }
 
 /// The secret that guards changes over the admin bind, read from a file.
@@ -234,15 +250,6 @@ pub enum Stats {
     Shoutcast2,
 }
 
-/// A name and a password whose `Debug` does not print it.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// The user.
-    pub username: String,
-    /// The password, read from a file.
-    pub password: SecretString,
-}
-
 /// What is said about one mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mount {
@@ -295,5 +302,5 @@ pub struct Rebalance {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upstream {
     /// A file (PEM) of the authorities whose certificates are believed, instead of the public ones; Pingora can load it.
-    pub ca_file: Option<std::path::PathBuf>,
+    pub ca_file: Option<PathBuf>,
 }

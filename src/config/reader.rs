@@ -20,6 +20,8 @@ pub(super) struct Reader {
     settings: BTreeMap<String, Setting>,
     /// Every variable that a key looked for, for the hint at a misspelled one.
     sought: BTreeSet<String>,
+    /// Where this service may keep something.
+    pub(super) state_directory: Option<PathBuf>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl Reader {
             lines,
             settings,
             sought: BTreeSet::new(),
+            state_directory: env::state_directory(environment),
             problems,
             notices: Vec::new(),
         }

@@ -31,4 +31,13 @@ impl AddressBook {
         });
         true
     }
+
+    /// Forgets the hosts that are not `wanted`.
+    pub fn keep(&self, wanted: impl Fn(&str) -> bool) {
+        self.0.rcu(|book| {
+            let mut book = HashMap::clone(book);
+            book.retain(|host, _| wanted(host));
+            book
+        });
+    }
 }

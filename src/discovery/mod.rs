@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use pingora_load_balancing::Backend;
@@ -32,40 +33,66 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// PINGORA: health checks wait while discovery runs, so a slow name server must not hold it.
 const LATER_WAIT: Duration = Duration::from_millis(200);
 
-/// The configured relays as Pingora's backends, their names resolved again at each call.
-pub struct RelayDiscovery {
-    relays: Vec<Arc<Relay>>,
-    names: Vec<Arc<Name>>,
+/// The configured relays as Pingora's backends, their names resolved again at each call. Clones are one discovery.
+#[derive(Clone)]
+pub struct RelayDiscovery(Arc<Inquiry>);
+
+struct Inquiry {
+    roster: ArcSwap<Roster>,
     book: AddressBook,
     began: AtomicBool,
 }
 
+/// Who is to be found.
+#[derive(Default)]
+struct Roster {
+    relays: Vec<(RelayId, Arc<Relay>)>,
+    names: Vec<Arc<Name>>,
+}
+
 impl RelayDiscovery {
-    /// Discovery of these relays; addresses are noted in `book`.
-    pub fn new(relays: Vec<Arc<Relay>>, book: AddressBook) -> Self {
-        let hosts = relays.iter().map(|relay| relay.url.host.as_str());
+    /// Discovery of nobody yet; addresses are noted in `book`.
+    pub fn new(book: AddressBook) -> Self {
+        Self(Arc::new(Inquiry {
+            roster: ArcSwap::default(),
+            book,
+            began: AtomicBool::new(false),
+        }))
+    }
+
+    /// Finds these relays from now on; names that were looked for before go on where they are.
+    pub fn look_for(&self, relays: Vec<(RelayId, Arc<Relay>)>) {
+        let book = &self.0.book;
+        let hosts = relays.iter().map(|(_, relay)| relay.url.host.as_str());
         let (literal, named): (BTreeSet<&str>, BTreeSet<&str>) =
             hosts.partition(|host| host.parse::<IpAddr>().is_ok());
+        book.keep(|host| literal.contains(host) || named.contains(host));
         for host in literal {
             if let Ok(ip) = host.parse() {
                 book.note(host, &[ip]);
             }
         }
+        let before = self.0.roster.load();
+        let known = |host: &str| {
+            before
+                .names
+                .iter()
+                .find(|name| name.host() == host)
+                .cloned()
+        };
+        let name = |host: &str| Arc::new(Name::new(host.to_owned(), book.clone()));
         let names = named
             .into_iter()
-            .map(|host| Arc::new(Name::new(host.to_owned(), book.clone())))
+            .map(|host| known(host).unwrap_or_else(|| name(host)))
             .collect();
-        Self {
-            relays,
-            names,
-            book,
-            began: AtomicBool::new(false),
-        }
+        self.0.roster.store(Arc::new(Roster { relays, names }));
     }
+}
 
+impl Inquiry {
     /// Lets every name resolve, each in a task of its own, and waits a little for the answers.
-    async fn refresh(&self) {
-        let tasks = self.names.iter().map(|name| {
+    async fn refresh(&self, names: &[Arc<Name>]) {
+        let tasks = names.iter().map(|name| {
             let name = name.clone();
             tokio::spawn(async move { name.refresh().await })
         });
@@ -90,12 +117,10 @@ impl RelayDiscovery {
 #[async_trait]
 impl ServiceDiscovery for RelayDiscovery {
     async fn discover(&self) -> pingora::Result<(BTreeSet<Backend>, HashMap<u64, bool>)> {
-        self.refresh().await;
-        let ids = (0..).map(RelayId);
-        let backends = ids
-            .zip(&self.relays)
-            .map(|(id, relay)| self.backend(id, relay))
-            .collect();
-        Ok((backends, HashMap::new()))
+        let roster = self.0.roster.load_full();
+        self.0.refresh(&roster.names).await;
+        let relays = roster.relays.iter();
+        let backends = relays.map(|(id, relay)| self.0.backend(*id, relay));
+        Ok((backends.collect(), HashMap::new()))
     }
 }

@@ -35,6 +35,11 @@ impl Name {
         }
     }
 
+    /// The name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Resolves the name and notes the answer; does nothing while an earlier call still waits for the resolver.
     pub async fn refresh(&self) {
         if self.in_flight.swap(true, Ordering::AcqRel) {

@@ -11,6 +11,8 @@ pub enum AdminState {
     Drain,
     /// It is out of service.
     Maint,
+    /// It is no longer configured; its listeners are moved away.
+    Leaving,
 }
 
 impl AdminState {
@@ -20,6 +22,7 @@ impl AdminState {
             Self::Ready => "ready",
             Self::Drain => "drain",
             Self::Maint => "maint",
+            Self::Leaving => "leaving",
         }
     }
 }

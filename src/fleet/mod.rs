@@ -12,6 +12,7 @@ mod mount;
 mod pending;
 mod relay;
 mod report;
+mod roster;
 mod shared;
 mod standing;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
 pub use pending::{Pending, SETTLE, STREAM_SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme, is_server_address};
 pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
+pub use roster::Reform;
 pub use shared::SharedFleet;
 pub use standing::Standing;
 
@@ -45,9 +47,15 @@ pub struct Rules {
 /// All relays we know. Whoever holds it may write; it is not `Clone`.
 #[derive(Debug)]
 pub struct Fleet {
+    /// Every relay that ever was of the fleet, by its place.
     relays: Vec<Arc<Relay>>,
     standings: Vec<Standing>,
     records: Vec<Record>,
+    /// Those that are configured, in that order.
+    roster: Vec<RelayId>,
+    leaving: Vec<RelayId>,
+    /// Before the roster changed last, every relay had been polled.
+    was_surveyed: bool,
     mounts: MountTable,
     rules: Rules,
 }
@@ -81,18 +89,17 @@ pub struct HealthChange {
 impl Fleet {
     /// A fleet of which nothing is known yet but its roster.
     pub fn new(relays: Vec<Arc<Relay>>, rules: Rules) -> Self {
+        let roster: Vec<RelayId> = (0..relays.len() as u32).map(RelayId).collect();
         Self {
             standings: relays.iter().map(|relay| unpolled(relay)).collect(),
             records: relays.iter().map(|_| Record::default()).collect(),
-            mounts: MountTable::new(relays.len(), &rules.mounts),
+            mounts: MountTable::new(relays.len(), &roster, &rules.mounts),
             relays,
+            roster,
+            leaving: Vec::new(),
+            was_surveyed: false,
             rules,
         }
-    }
-
-    /// The relays in the order of the configuration.
-    pub fn relays(&self) -> &[Arc<Relay>] {
-        &self.relays
     }
 
     /// One relay.
@@ -102,10 +109,14 @@ impl Fleet {
 
     /// The relays with their standings and records, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = (RelayId, &Relay, &Standing, &Record)> {
-        let ids = (0..).map(RelayId);
-        let parts = self.relays.iter().zip(&self.standings).zip(&self.records);
-        ids.zip(parts)
-            .map(|(id, ((relay, standing), record))| (id, &**relay, standing, record))
+        self.roster.iter().filter_map(|id| self.whole(*id))
+    }
+
+    /// All that is known of one relay.
+    pub fn whole(&self, id: RelayId) -> Option<(RelayId, &Relay, &Standing, &Record)> {
+        let place = id.index();
+        let (relay, standing) = (self.relays.get(place)?, self.standings.get(place)?);
+        Some((id, &**relay, standing, self.records.get(place)?))
     }
 
     /// How one relay stands.
@@ -137,7 +148,13 @@ impl Fleet {
 
     /// Whether every relay was polled at least once: before that, "no relay" means "not yet".
     pub fn is_surveyed(&self) -> bool {
-        self.records.iter().all(|record| record.polls > 0)
+        let polled = |id: &RelayId| self.record(*id).is_some_and(|record| record.polls > 0);
+        self.roster.iter().all(polled)
+    }
+
+    /// Whether every relay was polled at least once since the start; one that comes later changes nothing about that.
+    pub fn is_ready(&self) -> bool {
+        self.was_surveyed || self.is_surveyed()
     }
 
     /// Sets what the operator wants of a relay.
@@ -151,6 +168,9 @@ impl Fleet {
     ///
     /// INVARIANT: only a report changes counts and mounts; whatever else came, the last good ones stand until stale.
     pub fn apply(&mut self, id: RelayId, polled: Polled, now: Instant) -> Option<HealthChange> {
+        if self.standing(id)?.admin_state == AdminState::Leaving {
+            return None;
+        }
         let record = self.records.get_mut(id.index())?;
         record.polls += 1;
         let sign = match polled.outcome {
@@ -189,10 +209,7 @@ impl Fleet {
         ) else {
             return;
         };
-        let listed = report
-            .mounts
-            .iter()
-            .filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)));
+        let listed = report.listed_by(relay);
         self.mounts.apply(id, listed, began, now);
         record.flow.settle(began);
         standing.pending_listeners = record.flow.pending();

@@ -2,7 +2,7 @@
 //!
 //! INVARIANT: a mount's carriers are in the order of their relays, each relay at most once; no mount is without carriers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,23 +97,58 @@ pub struct MountTable {
     carriers: HashMap<Arc<str>, Vec<Carrier>>,
     /// The mounts that each relay carries, by its place in the roster.
     by_relay: Vec<Vec<Arc<str>>>,
+    members: HashSet<RelayId>,
     capacities: HashMap<String, u32>,
 }
 
 impl MountTable {
-    /// The table of a fleet of `relays` relays of which nothing is known but the rules.
-    pub fn new(relays: usize, rules: &MountRules) -> Self {
+    /// The table of the relays in `roster`, of `places` in all, of which nothing is known but the rules.
+    pub fn new(places: usize, roster: &[RelayId], rules: &MountRules) -> Self {
         let hidden: Vec<Arc<str>> = rules.hidden.iter().map(|p| Arc::from(p.as_str())).collect();
+        let mut in_order = roster.to_vec();
+        in_order.sort_unstable();
         let by_all = |path: &Arc<str>| {
             let limit = rules.capacities.get(&**path).copied();
-            let all = (0..relays as u32).map(|id| Carrier::assumed(RelayId(id), limit));
+            let all = in_order.iter().map(|id| Carrier::assumed(*id, limit));
             (path.clone(), all.collect())
         };
+        let mut by_relay = vec![Vec::new(); places];
+        for id in roster {
+            if let Some(carried) = by_relay.get_mut(id.index()) {
+                carried.clone_from(&hidden);
+            }
+        }
         Self {
             carriers: hidden.iter().map(by_all).collect(),
-            by_relay: vec![hidden; relays],
+            by_relay,
+            members: roster.iter().copied().collect(),
             capacities: rules.capacities.clone(),
         }
+    }
+
+    /// Takes over from the table of before what no report tells: who came and went, and what is missing for a moment.
+    pub fn inherit(&mut self, before: Self) {
+        for (path, carriers) in before.carriers {
+            for old in carriers {
+                if let Some(carrier) = self.carrier_mut(&path, old.relay) {
+                    carrier.woken_at = old.woken_at.filter(|_| carrier.kind == MountKind::Idle);
+                    carrier.flow = old.flow;
+                } else if old.missing_since.is_some() && self.members.contains(&old.relay) {
+                    self.keep(&path, old);
+                }
+            }
+        }
+    }
+
+    /// Keeps a mount that its relay's last report lacks.
+    fn keep(&mut self, path: &Arc<str>, mut carrier: Carrier) {
+        carrier.capacity_listeners = self.capacities.get(&**path).copied();
+        if let Some(carried) = self.by_relay.get_mut(carrier.relay.index()) {
+            carried.push(path.clone());
+        }
+        let carriers = self.carriers.entry(path.clone()).or_default();
+        let place = carriers.partition_point(|other| other.relay < carrier.relay);
+        carriers.insert(place, carrier);
     }
 
     /// The carriers of the mount with this public path; empty when the fleet does not know it.

@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use super::relay::Relay;
+
 /// The listeners and mounts that a relay reported at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
@@ -24,6 +26,15 @@ impl Report {
             (Some(now), Some(then)) => now != then,
             _ => false,
         }
+    }
+
+    /// Its mounts with their public paths, as `relay` maps them.
+    pub fn listed_by<'a>(
+        &'a self,
+        relay: &'a Relay,
+    ) -> impl Iterator<Item = (&'a str, &'a MountReport)> {
+        let mounts = self.mounts.iter();
+        mounts.filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+mod roster;
 
 /// A fleet of `names`, each at its own made-up address.
 pub fn relays(names: &[&str]) -> Vec<Arc<Relay>> {

@@ -9,7 +9,10 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
+use super::edition::Edition;
 use super::refuse::Refusal;
+use super::session::scheme;
+use crate::fleet::Scheme;
 
 /// What the `Server` field says: constant, without a version.
 pub const SERVER_NAME: &str = "icecast-balancer";
@@ -31,6 +34,18 @@ pub struct Reply<'s> {
     pub session: &'s mut Session,
     /// `Strict-Transport-Security`, where it goes over https.
     pub hsts: Option<&'s str>,
+}
+
+impl<'s> Reply<'s> {
+    /// The answer to the request of `session`, as `edition` wants answers.
+    pub fn by(edition: &'s Edition, session: &'s mut Session) -> Self {
+        let hsts = edition.manners.hsts.as_deref();
+        let is_https = || scheme(session, &edition.trusted_proxies) == Scheme::Https;
+        Self {
+            hsts: hsts.filter(|_| is_https()),
+            session,
+        }
+    }
 }
 
 impl Reply<'_> {

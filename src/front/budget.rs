@@ -14,14 +14,15 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 pub use pass::{Pass, Place, Seating};
 
 use counts::{Counts, Household};
 
-/// How many are let in.
-#[derive(Debug, Clone)]
+/// How many are let in; nobody by default.
+#[derive(Debug, Clone, Default)]
 pub struct Limits {
     /// Connections in total.
     pub connections: usize,
@@ -60,7 +61,7 @@ pub struct TooManyListeners;
 /// Counts connections and carried streams.
 #[derive(Debug)]
 pub struct Budget {
-    limits: Limits,
+    limits: ArcSwap<Limits>,
     counts: Mutex<Counts>,
     refused: Refused,
     let_go: AtomicU64,
@@ -77,11 +78,16 @@ impl Budget {
     /// A budget of which nothing is spent.
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             counts: Mutex::default(),
             refused: Refused::default(),
             let_go: AtomicU64::default(),
         }
+    }
+
+    /// Lets so many in from now on; who is in stays.
+    pub fn limit(&self, limits: Limits) {
+        self.limits.store(Arc::new(limits));
     }
 
     /// Lets a connection in until the pass is dropped. Without an `address`, as on unix sockets, it counts in the total only.
@@ -93,7 +99,7 @@ impl Budget {
     }
 
     fn admit_to(self: &Arc<Self>, household: Option<Household>) -> Result<Pass, Over> {
-        let admitted = self.counts().admit(household, &self.limits);
+        let admitted = self.counts().admit(household, &self.limits.load());
         let admitted = admitted.map_err(|over| self.refuse(over))?;
         if admitted.is_in_place_of_another {
             self.let_go.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +148,8 @@ impl Budget {
     fn household(&self, address: Option<IpAddr>) -> Option<Household> {
         // A bind on [::] shows IPv4 addresses as ::ffff:a.b.c.d, which all lie in one network of 64 bits.
         let address = address?.to_canonical();
-        let is_exempt = self.limits.exempt.iter().any(|net| net.contains(&address));
+        let limits = self.limits.load();
+        let is_exempt = limits.exempt.iter().any(|net| net.contains(&address));
         (!is_exempt).then(|| Household::of(address))
     }
 

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::Guard;
+
 use super::answer::Page;
 use super::ask::{Ask, playlist_of};
 use super::complaint::Complaint;
-
-use super::modes::Modes;
+use super::edition::{Edition, Editions};
 use super::public_status;
 use super::refuse::Refusal;
 use super::signpost::Signpost;
@@ -32,10 +33,8 @@ pub struct Parts {
     pub fleet: SharedFleet,
     /// What was answered so far.
     pub tally: Arc<Tally>,
-    /// Our own address as listeners reach it.
-    pub public_url: Option<Origin>,
-    /// Who is redirected and for whom the stream is carried.
-    pub modes: Modes,
+    /// What the configuration says.
+    pub editions: Editions,
     /// What authorities may ask, where certificates are ordered.
     pub challenges: Option<Challenges>,
 }
@@ -46,32 +45,26 @@ pub struct Desk {
     fleet: SharedFleet,
     tally: Arc<Tally>,
     complaint: Complaint,
-    signposts: Vec<Signpost>,
-    public_url: Option<String>,
-    modes: Modes,
+    editions: Editions,
     challenges: Option<Challenges>,
 }
 
 impl Desk {
     /// Puts the desk up.
     pub fn new(parts: Parts) -> Self {
-        let signposts = parts
-            .fleet
-            .lock()
-            .relays()
-            .iter()
-            .map(Signpost::new)
-            .collect();
         Self {
-            signposts,
             complaint: Complaint::default(),
             backends: parts.backends,
             fleet: parts.fleet,
             tally: parts.tally,
-            public_url: parts.public_url.as_ref().map(Origin::to_string),
-            modes: parts.modes,
+            editions: parts.editions,
             challenges: parts.challenges,
         }
+    }
+
+    /// The edition in force, for one that is answered at once.
+    pub fn edition(&self) -> Guard<Arc<Edition>> {
+        self.editions.load()
     }
 
     /// Counts a refusal.
@@ -83,7 +76,7 @@ impl Desk {
     ///
     /// # Errors
     /// The refusal that answers it.
-    pub async fn decide(&self, wish: Wish<'_>) -> Result<Decision, Refusal> {
+    pub async fn decide(&self, edition: &Edition, wish: Wish<'_>) -> Result<Decision, Refusal> {
         let (path, query) = match &wish.ask {
             Ask::Preflight => return Ok(Decision::Preflight),
             Ask::Challenge(token) => return self.answer_challenge(token),
@@ -94,18 +87,19 @@ impl Desk {
             mount: path,
             scheme: wish.scheme,
         };
-        let mode = self.mode(path, wish.user_agent);
+        let mode = edition.modes.of(path, wish.user_agent);
         if wish.is_head {
-            return self.head_of(tune_in, mode).await;
+            return self.head_of(edition, tune_in, mode).await;
         }
-        let mut outcome = self.serve(tune_in, query, mode);
+        let mut outcome = self.serve(edition, tune_in, query, mode);
         if outcome == Err(NoRelay::NotYet) {
             self.survey().await;
-            outcome = self.serve(tune_in, query, mode);
+            outcome = self.serve(edition, tune_in, query, mode);
         }
         outcome.or_else(|none| {
             let refuse = || Err(self.complain(none.into(), tune_in));
-            self.playlist(tune_in, wish.local).unwrap_or_else(refuse)
+            let playlist = self.playlist(edition, tune_in, wish.local);
+            playlist.unwrap_or_else(refuse)
         })
     }
 
@@ -120,11 +114,6 @@ impl Desk {
         }))
     }
 
-    /// How a listener with this player gets the mount.
-    pub fn mode(&self, mount: &str, user_agent: Option<&[u8]>) -> Mode {
-        self.modes.of(mount, user_agent)
-    }
-
     /// Lets an operator know of a refusal that only he can help with.
     pub fn complain(&self, refusal: Refusal, tune_in: TuneIn<'_>) -> Refusal {
         let now = Instant::now();
@@ -135,6 +124,7 @@ impl Desk {
 
     fn serve(
         &self,
+        edition: &Edition,
         tune_in: TuneIn<'_>,
         query: Option<&str>,
         mode: Mode,
@@ -143,19 +133,15 @@ impl Desk {
             return self.carry(tune_in);
         }
         let mut url = String::new();
-        let redirected = self.redirect(tune_in, query, &mut url);
+        let redirected = self.redirect(edition, tune_in, query, &mut url);
         redirected
             .map(|()| Decision::Redirect(url))
             .or_else(|none| {
                 // A browser on https takes no stream from a plain address, but it takes ours.
-                let carried = self.is_carried_for_https(tune_in.scheme);
+                let carried = is_carried_for_https(edition, tune_in.scheme);
                 let carry = carried.then(|| self.carry(tune_in).ok()).flatten();
                 carry.ok_or(none)
             })
-    }
-
-    fn is_carried_for_https(&self, scheme: Scheme) -> bool {
-        scheme == Scheme::Https && self.modes.without_https == WithoutHttps::Proxy
     }
 
     /// Whether some relay can take the listener when we speak to it for him; places nobody.
@@ -177,18 +163,25 @@ impl Desk {
     /// Why no relay can take the tune-in; `url` may have grown.
     pub fn redirect(
         &self,
+        edition: &Edition,
         tune_in: TuneIn<'_>,
         query: Option<&str>,
         url: &mut String,
     ) -> Result<(), NoRelay> {
         let relay = self.select(tune_in)?;
-        let signpost = self.signposts.get(relay.index());
-        let (signpost, origin) = signpost
-            .and_then(|signpost| Some((signpost, signpost.origin(tune_in.scheme)?)))
-            .ok_or(NoRelay::NoHttps)?;
-        push_location(url, origin, signpost.relay.own_path(tune_in.mount), query);
-        self.tally.redirected(relay);
-        Ok(())
+        let sent = match edition.signpost(relay) {
+            Some(signpost) => signpost.send(tune_in, query, url),
+            None => self
+                .new_signpost(relay)
+                .and_then(|signpost| signpost.send(tune_in, query, url)),
+        };
+        sent.ok_or(NoRelay::NoHttps)
+    }
+
+    /// The signpost of a relay that came after the edition by which somebody is answered.
+    fn new_signpost(&self, relay: RelayId) -> Option<Signpost> {
+        let relay = self.fleet.lock().relay(relay)?.clone();
+        Some(Signpost::new(&relay, self.tally.counter(&relay.name)))
     }
 
     fn select(&self, tune_in: TuneIn<'_>) -> Result<RelayId, NoRelay> {
@@ -199,12 +192,17 @@ impl Desk {
     }
 
     /// What a HEAD of a mount is answered: nobody is placed by it.
-    async fn head_of(&self, tune_in: TuneIn<'_>, mode: Mode) -> Result<Decision, Refusal> {
+    async fn head_of(
+        &self,
+        edition: &Edition,
+        tune_in: TuneIn<'_>,
+        mode: Mode,
+    ) -> Result<Decision, Refusal> {
         self.survey().await;
         let fleet = self.fleet.lock();
         let carried = |mount: &str| !fleet.mounts().carriers(mount).is_empty();
         let now = Instant::now();
-        let by_us = mode == Mode::Proxy || self.is_carried_for_https(tune_in.scheme);
+        let by_us = mode == Mode::Proxy || is_carried_for_https(edition, tune_in.scheme);
         if can_take(&fleet, tune_in, now) || by_us && can_take(&fleet, for_us(tune_in), now) {
             let told = fleet.describe(tune_in.mount);
             let content_type = told.and_then(|mount| mount.content_type.clone());
@@ -221,6 +219,7 @@ impl Desk {
     /// The playlist that is asked for, when the fleet has its mount.
     fn playlist(
         &self,
+        edition: &Edition,
         tune_in: TuneIn<'_>,
         local: Option<SocketAddr>,
     ) -> Option<Result<Decision, Refusal>> {
@@ -230,7 +229,7 @@ impl Desk {
             return None;
         }
         let name = display_name(&fleet, mount);
-        let page = self.own_origin(tune_in.scheme, local).map(|origin| {
+        let page = own_origin(edition, tune_in.scheme, local).map(|origin| {
             let mut url = String::new();
             push_location(&mut url, &origin, mount, None);
             Decision::Page(Page {
@@ -242,22 +241,6 @@ impl Desk {
         Some(page)
     }
 
-    /// Our own address as a listener reaches it.
-    ///
-    /// SECURITY: from the configuration, else the address the connection came to; never from Host.
-    fn own_origin(&self, scheme: Scheme, local: Option<SocketAddr>) -> Result<String, Refusal> {
-        if let Some(origin) = &self.public_url {
-            return Ok(origin.clone());
-        }
-        let local = local.ok_or(Refusal::NoPublicUrl)?;
-        let origin = Origin {
-            scheme,
-            host: local.ip().to_canonical().to_string(),
-            port: local.port(),
-        };
-        Ok(origin.to_string())
-    }
-
     /// Waits until every relay was polled, at most 2 s.
     async fn survey(&self) {
         let began = Instant::now();
@@ -265,6 +248,30 @@ impl Desk {
             tokio::time::sleep(SURVEY_STEP).await;
         }
     }
+}
+
+/// Our own address as a listener reaches it.
+///
+/// SECURITY: from the configuration, else the address the connection came to; never from Host.
+fn own_origin(
+    edition: &Edition,
+    scheme: Scheme,
+    local: Option<SocketAddr>,
+) -> Result<String, Refusal> {
+    if let Some(origin) = &edition.public_url {
+        return Ok(origin.clone());
+    }
+    let local = local.ok_or(Refusal::NoPublicUrl)?;
+    let origin = Origin {
+        scheme,
+        host: local.ip().to_canonical().to_string(),
+        port: local.port(),
+    };
+    Ok(origin.to_string())
+}
+
+fn is_carried_for_https(edition: &Edition, scheme: Scheme) -> bool {
+    scheme == Scheme::Https && edition.modes.without_https == WithoutHttps::Proxy
 }
 
 /// The tune-in when we speak to the relay: the listener's scheme does not matter to it.

@@ -8,11 +8,9 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, header};
-use ipnet::IpNet;
 use log::debug;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -24,13 +22,14 @@ use super::answer::{self, Reply};
 use super::ask::Ask;
 use super::carriage::{Carriage, End};
 use super::desk::Desk;
+use super::edition::{Edition, Editions};
 use super::errand;
 use super::listener::Listener;
-use super::manners::Manners;
-use super::quest::Quest;
+use super::quest::{Quest, Visit};
 use super::refuse::Refusal;
-use super::scheme::{own_scheme, scheme_of};
-use super::session::{end_of, inet, inspect_h2, is_hang_up, prepare_for_stream, takes_chunks};
+use super::session::{
+    inet, inspect_h2, is_hang_up, log_end_on_h2, prepare_for_stream, scheme, takes_chunks,
+};
 use super::wish::{Decision, Wish};
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
@@ -41,14 +40,10 @@ use crate::stream::{Studio, Tuner};
 pub struct Frame {
     /// Whom it asks.
     pub desk: Arc<Desk>,
-    /// How its answers look.
-    pub manners: Manners,
-    /// From whom forwarded fields are believed.
-    pub trusted_proxies: Arc<[IpNet]>,
+    /// What the configuration says.
+    pub editions: Editions,
     /// What carried streams are made with.
     pub studio: Studio,
-    /// A listener who takes nothing for so long is given up.
-    pub slow_listener_timeout: Duration,
 }
 
 /// Answers requests as Pingora brings them.
@@ -60,102 +55,87 @@ impl Door {
         Self(frame)
     }
 
-    fn scheme(&self, session: &Session) -> Scheme {
-        let forwarded = session.req_header().headers.get("x-forwarded-proto");
-        let peer = || inet(session.client_addr()).map(|address| address.ip());
-        let own = own_scheme(
-            session
-                .digest()
-                .is_some_and(|digest| digest.ssl_digest.is_some()),
-        );
-        scheme_of(
-            own,
-            forwarded.map(|value| value.as_bytes()),
-            peer,
-            &self.0.trusted_proxies,
-        )
-    }
-
-    async fn decide(&self, session: &Session) -> Result<Decision, Refusal> {
+    async fn decide(&self, edition: &Edition, session: &Session) -> Result<Decision, Refusal> {
         let request = session.req_header();
         let agent = request.headers.get(header::USER_AGENT);
         let wish = Wish {
             ask: Ask::of(&request.method, request.uri.path(), request.uri.query())?,
             is_head: request.method == Method::HEAD,
-            scheme: self.scheme(session),
+            scheme: scheme(session, &edition.trusted_proxies),
             local: inet(session.server_addr()),
             user_agent: agent.map(|value| value.as_bytes()),
         };
-        self.0.desk.decide(wish).await
+        self.0.desk.decide(edition, wish).await
     }
 
     /// Writes the decision; returns the listener whose stream is to be carried instead.
     async fn send(
         &self,
+        edition: &Edition,
         session: &mut Session,
         decision: Result<Decision, Refusal>,
     ) -> Result<Option<Listener>> {
         match decision {
             Ok(Decision::Redirect(url)) => {
-                let status = self.0.manners.redirect_status;
-                self.reply(session).redirect(status, &url).await
+                let status = edition.manners.redirect_status;
+                Reply::by(edition, session).redirect(status, &url).await
             }
-            Ok(Decision::Page(page)) => self.reply(session).page(page).await,
+            Ok(Decision::Page(page)) => Reply::by(edition, session).page(page).await,
             Ok(Decision::StreamHead(content_type)) => {
-                self.reply(session)
+                Reply::by(edition, session)
                     .stream_head(content_type.as_deref())
                     .await
             }
-            Ok(Decision::Preflight) => self.reply(session).preflight().await,
+            Ok(Decision::Preflight) => Reply::by(edition, session).preflight().await,
             Ok(Decision::Carry(mount)) => {
-                let scheme = self.scheme(session);
-                match Listener::of(session, mount, scheme, &self.0.trusted_proxies) {
+                let scheme = scheme(session, &edition.trusted_proxies);
+                match Listener::of(session, mount, scheme, &edition.trusted_proxies) {
                     Ok(listener) => return Ok(Some(listener)),
-                    Err(refusal) => self.refuse(session, refusal).await,
+                    Err(refusal) => self.refuse(edition, session, refusal).await,
                 }
             }
-            Err(refusal) => self.refuse(session, refusal).await,
+            Err(refusal) => self.refuse(edition, session, refusal).await,
         }?;
         Ok(None)
     }
 
-    async fn refuse(&self, session: &mut Session, refusal: Refusal) -> Result<()> {
+    async fn refuse(
+        &self,
+        edition: &Edition,
+        session: &mut Session,
+        refusal: Refusal,
+    ) -> Result<()> {
         self.0.desk.refused(refusal);
         debug!("{}: {}", session.req_header().uri.path(), refusal.text());
-        self.reply(session).refusal(refusal).await
-    }
-
-    fn reply<'s>(&'s self, session: &'s mut Session) -> Reply<'s> {
-        let hsts = self.0.manners.hsts.as_deref();
-        Reply {
-            hsts: hsts.filter(|_| self.scheme(session) == Scheme::Https),
-            session,
-        }
+        Reply::by(edition, session).refusal(refusal).await
     }
 }
 
 #[async_trait]
 impl ProxyHttp for Door {
-    /// The listener whose stream is to be carried; nothing for all other requests.
-    type CTX = Option<Box<Quest>>;
+    type CTX = Visit;
 
     fn new_ctx(&self) -> Self::CTX {
-        None
+        Visit {
+            edition: self.0.editions.load_full(),
+            quest: None,
+        }
     }
 
     /// PINGORA: (0.9.1) the default module compresses responses, which none of ours needs: 20 % of a redirect's CPU.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        let edition = &*ctx.edition;
         let decision = match inspect_h2(session) {
-            Ok(()) => self.decide(session).await,
+            Ok(()) => self.decide(edition, session).await,
             Err(refusal) => Err(refusal),
         };
-        let Some(listener) = self.send(session, decision).await? else {
+        let Some(listener) = self.send(edition, session, decision).await? else {
             return Ok(true);
         };
-        prepare_for_stream(session, self.0.slow_listener_timeout);
-        *ctx = Some(Box::new(Quest::of(listener)));
+        prepare_for_stream(session, edition.slow_listener_timeout);
+        ctx.quest = Some(Box::new(Quest::of(listener)));
         Ok(false)
     }
 
@@ -166,7 +146,7 @@ impl ProxyHttp for Door {
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         let no_listener = || Error::explain(ErrorType::InternalError, "nobody to carry for");
-        let quest = ctx.as_deref_mut().ok_or_else(no_listener)?;
+        let quest = ctx.quest.as_deref_mut().ok_or_else(no_listener)?;
         quest.note_turned_away();
         let listener = &quest.listener;
         let studio = &self.0.studio;
@@ -240,9 +220,10 @@ impl ProxyHttp for Door {
         error: &Error,
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
-        let refusal = ctx.as_deref().and_then(|quest| quest.refusal);
+        let quest = ctx.quest.as_deref();
+        let refusal = quest.and_then(|quest| quest.refusal);
         let unanswered = session.response_written().is_none() && !is_hang_up(error);
-        if let (true, Some(quest)) = (unanswered, ctx.as_deref()) {
+        if let (true, Some(quest)) = (unanswered, quest) {
             let tune_in = TuneIn {
                 mount: &quest.listener.mount,
                 scheme: Scheme::Http,
@@ -251,7 +232,7 @@ impl ProxyHttp for Door {
                 .0
                 .desk
                 .complain(refusal.unwrap_or(Refusal::Unavailable), tune_in);
-            if let Err(error) = self.refuse(session, refusal).await {
+            if let Err(error) = self.refuse(&ctx.edition, session, refusal).await {
                 debug!("could not tell why: {error}");
             }
         }
@@ -262,20 +243,12 @@ impl ProxyHttp for Door {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        let Some(quest) = ctx.as_deref() else { return };
-        if session.is_http2() {
-            if session
-                .response_written()
-                .is_some_and(|head| head.status == 200)
-            {
-                let sent_bytes = session.body_bytes_sent() as u64;
-                let end = match end_of(error) {
-                    End::GivenUp if self.0.studio.life.phase() == Phase::Ending => End::Stopped,
-                    end => end,
-                };
-                quest.listener.log_end(sent_bytes, end);
-            }
+        let Some(quest) = ctx.quest.as_deref() else {
             return;
+        };
+        if session.is_http2() {
+            let is_stopping = self.0.studio.life.phase() == Phase::Ending;
+            return log_end_on_h2(session, &quest.listener, error, is_stopping);
         }
         match error {
             // What is written is written: the connection is kept now, for the stream.
@@ -291,18 +264,18 @@ impl ProxyHttp for Door {
         session: &Session,
         ctx: &Self::CTX,
     ) -> Option<Box<dyn Any + Send + Sync>> {
-        let quest = ctx.as_deref()?;
+        let quest = ctx.quest.as_deref()?;
         Some(Box::new(Carriage {
             listener: quest.listener.clone(),
             stream: quest.take_stream()?,
             in_chunks: takes_chunks(session),
-            slow_listener_timeout: self.0.slow_listener_timeout,
+            slow_listener_timeout: ctx.edition.slow_listener_timeout,
         }))
     }
 
     /// What became of a listener has a line of its own; one that hangs up is no error of ours.
     fn suppress_error_log(&self, _session: &Session, ctx: &Self::CTX, error: &Error) -> bool {
-        ctx.is_some() || is_hang_up(error)
+        ctx.quest.is_some() || is_hang_up(error)
     }
 
     /// The next relay is tried; if none takes the listener, that is told once.

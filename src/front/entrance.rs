@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use log::debug;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
@@ -23,6 +22,7 @@ use rustls::ServerConfig;
 
 use super::budget::{Budget, Over, Pass};
 use super::crowd::Crowd;
+use super::edition::Editions;
 use super::proxy_protocol;
 use crate::config::{Address, Bind};
 
@@ -35,8 +35,8 @@ pub struct Entrance {
     pub ways: Vec<Way>,
     /// How many are let in.
     pub budget: Arc<Budget>,
-    /// Whose word on who connects is believed.
-    pub trusted_proxies: Arc<[IpNet]>,
+    /// What the configuration says of whose word on who connects is believed.
+    pub editions: Editions,
 }
 
 /// A way in.
@@ -108,8 +108,13 @@ impl Porter {
         let proxy = ip(&SocketDigest::from_raw_fd(stream.id()));
         // Only this machine reaches a unix socket.
         let is_near = matches!(bind.address, Address::Unix(_));
-        let trusted = &self.entrance.trusted_proxies;
-        let is_trusted = |proxy: IpAddr| trusted.iter().any(|net| net.contains(&proxy));
+        let edition = self.entrance.editions.load();
+        let is_trusted = |proxy: IpAddr| {
+            edition
+                .trusted_proxies
+                .iter()
+                .any(|net| net.contains(&proxy))
+        };
         if !is_near && !proxy.is_some_and(is_trusted) {
             debug!("no PROXY protocol is believed from {proxy:?}");
             return None;

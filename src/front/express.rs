@@ -9,16 +9,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{Method, StatusCode};
-use ipnet::IpNet;
+use http::Method;
 
-use super::answer::{REDIRECT_BODY, REDIRECT_TYPE, SERVER_NAME};
+use super::answer::REDIRECT_BODY;
 use super::ask::Ask;
 use super::desk::Desk;
 use super::head::Head;
 use super::manners::Manners;
 use super::scheme::scheme_of;
-use super::upgrade::Upgrade;
 use crate::config::Mode;
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
@@ -27,35 +25,12 @@ use crate::select::TuneIn;
 const WELL_KNOWN: &str = "/.well-known/";
 
 /// Answers plain tune-ins.
-pub struct Express {
-    desk: Arc<Desk>,
-    trusted_proxies: Arc<[IpNet]>,
-    /// The head of every redirect, up to where it begins to differ.
-    prefix: String,
-    upgrade: Upgrade,
-    hsts: Option<String>,
-}
+pub struct Express(Arc<Desk>);
 
 impl Express {
-    /// A lane to this desk whose redirects look as `manners` say.
-    pub fn new(desk: Arc<Desk>, manners: &Manners, trusted_proxies: Arc<[IpNet]>) -> Self {
-        let status = manners.redirect_status;
-        let reason = StatusCode::from_u16(status)
-            .ok()
-            .and_then(|s| s.canonical_reason());
-        let reason = reason.unwrap_or_default();
-        let prefix = format!(
-            "HTTP/1.1 {status} {reason}\r\nServer: {SERVER_NAME}\r\nContent-Type: {REDIRECT_TYPE}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-             Access-Control-Allow-Origin: *\r\nDate: ",
-            REDIRECT_BODY.len()
-        );
-        Self {
-            desk,
-            trusted_proxies,
-            prefix,
-            upgrade: manners.upgrade.clone(),
-            hsts: manners.hsts.clone(),
-        }
+    /// A lane to this desk.
+    pub fn new(desk: Arc<Desk>) -> Self {
+        Self(desk)
     }
 
     /// Writes the redirect of who reached us by `own` into `out`; returns false, with nothing of use in `out`, when this is no plain tune-in.
@@ -70,11 +45,15 @@ impl Express {
         if !head.is_plain_get {
             return false;
         }
-        let scheme = scheme_of(own, head.forwarded_proto, peer, &self.trusted_proxies);
-        if let Some(authority) = self.upgrade.authority(scheme, head.host, head.user_agent)
+        let edition = self.0.edition();
+        let manners = &edition.manners;
+        let scheme = scheme_of(own, head.forwarded_proto, peer, &edition.trusted_proxies);
+        if let Some(authority) = manners
+            .upgrade
+            .authority(scheme, head.host, head.user_agent)
             && !head.target.starts_with(WELL_KNOWN)
         {
-            self.begin(head, scheme, out);
+            begin(manners, head, scheme, out);
             out.push_str("https://");
             out.push_str(authority);
             out.push_str(head.target);
@@ -88,35 +67,35 @@ impl Express {
         let Ok(Ask::Mount { path, query }) = Ask::of(&Method::GET, path, query) else {
             return false;
         };
-        if self.desk.mode(&path, head.user_agent) != Mode::Redirect {
+        if edition.modes.of(&path, head.user_agent) != Mode::Redirect {
             return false;
         }
         let tune_in = TuneIn {
             mount: &path,
             scheme,
         };
-        self.begin(head, scheme, out);
-        if self.desk.redirect(tune_in, query, out).is_err() {
+        begin(manners, head, scheme, out);
+        if self.0.redirect(&edition, tune_in, query, out).is_err() {
             return false;
         }
         end(out);
         true
     }
+}
 
-    /// Writes a redirect up to its address.
-    fn begin(&self, head: &Head<'_>, scheme: Scheme, out: &mut String) {
-        out.push_str(&self.prefix);
-        push_date(out);
-        if let (Scheme::Https, Some(hsts)) = (scheme, &self.hsts) {
-            out.push_str("\r\nStrict-Transport-Security: ");
-            out.push_str(hsts);
-        }
-        out.push_str(if head.keeps_alive {
-            "\r\nConnection: keep-alive\r\nLocation: "
-        } else {
-            "\r\nConnection: close\r\nLocation: "
-        });
+/// Writes a redirect up to its address.
+fn begin(manners: &Manners, head: &Head<'_>, scheme: Scheme, out: &mut String) {
+    out.push_str(&manners.redirect_head);
+    push_date(out);
+    if let (Scheme::Https, Some(hsts)) = (scheme, &manners.hsts) {
+        out.push_str("\r\nStrict-Transport-Security: ");
+        out.push_str(hsts);
     }
+    out.push_str(if head.keeps_alive {
+        "\r\nConnection: keep-alive\r\nLocation: "
+    } else {
+        "\r\nConnection: close\r\nLocation: "
+    });
 }
 
 /// Writes what follows the address.

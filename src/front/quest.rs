@@ -1,11 +1,20 @@
-//! A listener's quest for a relay that takes him, and what he is told when none does.
+//! A request that is served; and a listener's quest for a relay that takes him, and what he is told when none does.
 
 use std::sync::Arc;
 
+use super::edition::Edition;
 use super::listener::Listener;
 use super::refuse::Refusal;
 use crate::fleet::RelayId;
 use crate::stream::{Outcome, RelayStream, TurnedAway};
+
+/// A request that is served.
+pub struct Visit {
+    /// What the configuration said when it came.
+    pub edition: Arc<Edition>,
+    /// The listener whose stream is to be carried; nothing for all other requests.
+    pub quest: Option<Box<Quest>>,
+}
 
 /// One listener's quest.
 pub struct Quest {

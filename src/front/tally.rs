@@ -1,31 +1,32 @@
 //! What the front door has answered so far, counted for the metrics.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::refuse::Refusal;
-use crate::fleet::RelayId;
 
 /// Counters of answers since the start.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tally {
-    redirects: Vec<AtomicU64>,
+    /// By the relays' names. The lock is for who looks for a counter: signposts have theirs at hand.
+    redirects: Mutex<HashMap<String, Arc<AtomicU64>>>,
     refusals: [AtomicU64; Refusal::ALL.len()],
 }
 
 impl Tally {
-    /// Counters for a fleet of `relays` relays, all at 0.
-    pub fn new(relays: usize) -> Self {
-        Self {
-            redirects: (0..relays).map(|_| AtomicU64::new(0)).collect(),
-            refusals: Default::default(),
+    /// The counter of listeners sent to a relay.
+    pub fn counter(&self, relay: &str) -> Arc<AtomicU64> {
+        let mut redirects = self.lock();
+        if let Some(count) = redirects.get(relay) {
+            return count.clone();
         }
+        redirects.entry(relay.to_owned()).or_default().clone()
     }
 
-    /// Counts a listener sent to a relay.
-    pub fn redirected(&self, relay: RelayId) {
-        if let Some(count) = self.redirects.get(relay.index()) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+    /// Forgets the relays that are not `wanted`.
+    pub fn keep(&self, wanted: impl Fn(&str) -> bool) {
+        self.lock().retain(|relay, _| wanted(relay));
     }
 
     /// Counts a refusal.
@@ -37,16 +38,15 @@ impl Tally {
         }
     }
 
-    /// Listeners sent to each relay, in the order of the roster.
-    pub fn redirects(&self) -> impl Iterator<Item = u64> {
-        self.redirects
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed))
-    }
-
     /// Refusals by kind.
     pub fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
         let counts = self.refusals.iter().map(|c| c.load(Ordering::Relaxed));
         Refusal::ALL.into_iter().zip(counts)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<AtomicU64>>> {
+        self.redirects
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,10 +5,12 @@
 //! PINGORA: (0.9.1) a pass waits for its slowest check. So a check only starts the poll, in a task of its own, and
 //! answers with the health known so far: a slow relay delays nobody, and no relay is polled twice at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use log::{info, warn};
 use pingora_load_balancing::Backend;
@@ -25,11 +27,17 @@ const JITTER: f64 = 0.1;
 /// whole site nobody wants to wait a minute for the first listener.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Polls each relay once per pulse and applies what it reports.
+/// Polls each relay once per pulse and applies what it reports. Clones poll by one plan.
+#[derive(Clone)]
 pub struct RelayCheck {
     fleet: SharedFleet,
+    plan: Arc<ArcSwap<Plan>>,
+}
+
+/// Who is polled, and how.
+struct Plan {
     poller: Arc<Poller>,
-    relays: Vec<Arc<Polling>>,
+    relays: HashMap<RelayId, Arc<Polling>>,
     jitter: Duration,
     /// The pause before a relay is asked again; `None` when the interval is short enough.
     again: Option<Duration>,
@@ -38,12 +46,18 @@ pub struct RelayCheck {
 /// One relay's polling.
 struct Polling {
     target: Target,
+    turns: Arc<Turns>,
+}
+
+/// What is known of a relay's polls, whichever target they have.
+#[derive(Default)]
+struct Turns {
     in_flight: AtomicBool,
     begun: AtomicBool,
 }
 
 /// Gives the turn back even when the poll panics.
-struct Turn(Arc<Polling>);
+struct Turn(Arc<Turns>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -57,56 +71,101 @@ pub fn pulse(interval: Duration) -> Duration {
 }
 
 impl RelayCheck {
-    /// Polls these targets, in the order of the roster.
-    pub fn new(
-        fleet: SharedFleet,
-        poller: Poller,
-        targets: Vec<Target>,
-        interval: Duration,
-    ) -> Self {
-        let relays = targets.into_iter().map(|target| {
-            Arc::new(Polling {
-                target,
-                in_flight: AtomicBool::new(false),
-                begun: AtomicBool::new(false),
-            })
-        });
+    /// Polls nobody yet.
+    pub fn new(fleet: SharedFleet, poller: Poller) -> Self {
+        let plan = Plan {
+            poller: Arc::new(poller),
+            relays: HashMap::new(),
+            jitter: Duration::ZERO,
+            again: None,
+        };
         Self {
             fleet,
+            plan: Arc::new(ArcSwap::from_pointee(plan)),
+        }
+    }
+
+    /// The poller that is used now.
+    pub fn poller(&self) -> Arc<Poller> {
+        self.plan.load().poller.clone()
+    }
+
+    /// Polls these targets from now on, each at most `interval` after the last time.
+    pub fn ask(
+        &self,
+        targets: impl IntoIterator<Item = (RelayId, Target)>,
+        poller: Poller,
+        interval: Duration,
+    ) {
+        let before = self.plan.load();
+        let polling = |(id, target): (RelayId, Target)| {
+            let known = before.relays.get(&id);
+            if known.is_none_or(|known| known.target != target) {
+                poller.forget(&target.name);
+            }
+            let turns = known.map(|known| known.turns.clone());
+            let turns = turns.unwrap_or_default();
+            (id, Arc::new(Polling { target, turns }))
+        };
+        let relays: HashMap<_, _> = targets.into_iter().map(polling).collect();
+        let names = |name: &str| relays.values().any(|polling| polling.target.name == name);
+        before
+            .relays
+            .values()
+            .map(|polling| polling.target.name.as_str())
+            .filter(|name| !names(name))
+            .for_each(|name| poller.forget(name));
+        self.plan.store(Arc::new(Plan {
             poller: Arc::new(poller),
-            relays: relays.collect(),
+            relays,
             jitter: interval.mul_f64(JITTER),
             again: (AGAIN < interval).then_some(AGAIN),
-        }
+        }));
+    }
+
+    /// Starts a poll of each relay that was never polled.
+    pub fn meet_newcomers(&self) {
+        let plan = self.plan.load();
+        let begun = |polling: &Polling| polling.turns.begun.load(Ordering::Acquire);
+        let new = plan.relays.iter().filter(|(_, polling)| !begun(polling));
+        new.for_each(|(id, _)| self.start(*id));
     }
 
     /// Starts a poll of the relay unless one is under way.
     fn start(&self, id: RelayId) {
-        let Some(polling) = self.relays.get(id.index()).cloned() else {
+        let plan = self.plan.load();
+        let Some(turns) = plan.relays.get(&id).map(|polling| polling.turns.clone()) else {
             return;
         };
-        if polling.in_flight.swap(true, Ordering::AcqRel) {
+        if turns.in_flight.swap(true, Ordering::AcqRel) {
             return;
         }
-        let turn = Turn(polling);
-        let delay = self.delay(&turn.0);
-        let (fleet, poller, again) = (self.fleet.clone(), self.poller.clone(), self.again);
+        let delay = delay(&turns, plan.jitter);
+        let (turn, check) = (Turn(turns), self.clone());
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            while poll(&fleet, &poller, id, &turn.0.target).await == Verdict::Fault {
-                let Some(pause) = again else { return };
+            while let Some(pause) = check.poll(id).await {
                 tokio::time::sleep(pause).await;
             }
+            drop(turn);
         });
     }
 
-    /// The first poll is not delayed: nobody can be served before it.
-    fn delay(&self, polling: &Polling) -> Duration {
-        if polling.begun.swap(true, Ordering::AcqRel) {
-            self.jitter.mul_f64(fastrand::f64())
-        } else {
-            Duration::ZERO
-        }
+    /// Polls a relay once, as is planned now; returns the pause after which to ask again.
+    async fn poll(&self, id: RelayId) -> Option<Duration> {
+        let plan = self.plan.load_full();
+        let target = &plan.relays.get(&id)?.target;
+        let verdict = poll(&self.fleet, &plan.poller, id, target).await;
+        plan.again.filter(|_| verdict == Verdict::Fault)
+    }
+}
+
+/// The first poll is not delayed: nobody can be served before it.
+fn delay(turns: &Turns, jitter: Duration) -> Duration {
+    if turns.begun.swap(true, Ordering::AcqRel) {
+        jitter.mul_f64(fastrand::f64())
+    } else {
+        Duration::ZERO
     }
 }
 
@@ -193,7 +252,8 @@ impl HealthCheck for RelayCheck {
     }
 
     fn backend_summary(&self, target: &Backend) -> String {
-        let polling = self.relays.get(relay_of(target).index());
+        let plan = self.plan.load();
+        let polling = plan.relays.get(&relay_of(target));
         polling.map_or_else(String::new, |polling| polling.target.name.clone())
     }
 

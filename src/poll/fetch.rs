@@ -56,6 +56,7 @@ pub(super) enum FetchError {
 pub(super) struct Fetcher {
     client: Client,
     book: AddressBook,
+    has_own_authorities: bool,
 }
 
 impl Fetcher {
@@ -78,7 +79,16 @@ impl Fetcher {
             .dns_resolver(BookResolver(book.clone()))
             .build()
             .map_err(PollerError::Client)?;
-        Ok(Self { client, book })
+        Ok(Self {
+            client,
+            book,
+            has_own_authorities: ca.is_some(),
+        })
+    }
+
+    /// Whether it believes the authorities of a file instead of the public ones.
+    pub(super) fn has_own_authorities(&self) -> bool {
+        self.has_own_authorities
     }
 
     /// Asks `target` for the page of `dialect`.

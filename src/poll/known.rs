@@ -36,6 +36,11 @@ impl Known {
         self.lock().get(relay).and_then(|memory| memory.found)
     }
 
+    /// Forgets a relay.
+    pub(super) fn forget(&self, relay: &str) {
+        self.lock().remove(relay);
+    }
+
     /// Remembers what an attempt showed.
     pub(super) fn learn(&self, relay: &str, dialect: Dialect, attempt: &Attempt) {
         let mut memories = self.lock();

@@ -14,6 +14,7 @@ mod lenient;
 mod loose;
 mod overhear;
 mod resolve;
+mod rounds;
 mod shoutcast1;
 mod shoutcast2;
 mod status_json;
@@ -22,9 +23,11 @@ mod tests;
 mod text;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use check::{RelayCheck, pulse};
+pub use check::RelayCheck;
+pub use rounds::{Pace, Rounds};
 
 use crate::config::{Credentials, Stats};
 use crate::discovery::AddressBook;
@@ -62,7 +65,7 @@ pub enum Unreadable {
 }
 
 /// A relay as the poller needs it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// The relay's name, unique in the fleet; what was found out about its status page is remembered under it.
     pub name: String,
@@ -90,8 +93,8 @@ pub enum PollerError {
 /// Polls relays, any number at the same time, and remembers which status page each has.
 #[derive(Debug)]
 pub struct Poller {
-    fetcher: Fetcher,
-    known: Known,
+    fetcher: Arc<Fetcher>,
+    known: Arc<Known>,
     timeout: Duration,
 }
 
@@ -107,10 +110,37 @@ impl Poller {
         ca: Option<&Path>,
     ) -> Result<Self, PollerError> {
         Ok(Self {
-            fetcher: Fetcher::new(book, ca)?,
-            known: Known::default(),
+            fetcher: Arc::new(Fetcher::new(book, ca)?),
+            known: Arc::default(),
             timeout,
         })
+    }
+
+    /// One that remembers what this one found out, and polls as [`Poller::new`] says; without authorities of its own, before and
+    /// now, by the same HTTP client.
+    ///
+    /// # Errors
+    /// As of [`Poller::new`].
+    pub fn succeeded_by(
+        &self,
+        timeout: Duration,
+        book: AddressBook,
+        ca: Option<&Path>,
+    ) -> Result<Self, PollerError> {
+        let fetcher = match (ca, self.fetcher.has_own_authorities()) {
+            (None, false) => self.fetcher.clone(),
+            _ => Arc::new(Fetcher::new(book, ca)?),
+        };
+        Ok(Self {
+            fetcher,
+            known: self.known.clone(),
+            timeout,
+        })
+    }
+
+    /// Forgets what was found out about a relay's status page.
+    pub fn forget(&self, relay: &str) {
+        self.known.forget(relay);
     }
 
     /// Polls one relay; takes no longer than the timeout, however many pages have to be tried.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use fastrand::Rng;
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection};
@@ -39,7 +40,7 @@ pub struct SelectConfig {
     /// The fleet whose standings decide.
     pub fleet: SharedFleet,
     /// How they decide.
-    pub rule: Rule,
+    pub rule: Arc<ArcSwap<Rule>>,
 }
 
 /// Pingora's load balancer over our selection.
@@ -57,10 +58,11 @@ impl LeastLoaded {
     /// Selects under one lock; with the relay comes the table's copy of the mount's path, to ask again with.
     fn place(&self, tune_in: TuneIn<'_>, tried: &[RelayId]) -> Option<(RelayId, Arc<str>)> {
         let config = self.config.as_ref()?;
+        let rule = **config.rule.load();
         let mut fleet = config.fleet.lock();
         let now = Instant::now();
         let mut rng = Rng::new();
-        let relay = place(&mut fleet, tune_in, tried, config.rule, now, &mut rng)?;
+        let relay = place(&mut fleet, tune_in, tried, rule, now, &mut rng)?;
         Some((relay, fleet.mounts().path(tune_in.mount)?))
     }
 }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use log::{error, info, warn};
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
@@ -48,7 +49,7 @@ pub struct KeeperParts {
     /// Who says when to stop.
     pub stop: Stop,
     /// How much time there is for it.
-    pub times: config::Stop,
+    pub times: Arc<ArcSwap<config::Stop>>,
     /// What the process is about.
     pub life: Arc<Life>,
     /// Counts who is there.
@@ -191,7 +192,7 @@ impl Keeper {
         life.advance(Phase::Leaving);
         notifier.stopping();
         let stays = tokio::select! {
-            () = sleep(times.drain_delay) => true,
+            () = sleep(times.load().drain_delay) => true,
             _ = orders.until_stop() => false,
         };
         life.close(Entry::Public, CLOSING_PATIENCE).await;
@@ -211,7 +212,7 @@ impl Keeper {
             times,
             ..
         } = &self.parts;
-        let farewell = Farewell::new(census, life, times.drain_timeout, linger);
+        let farewell = Farewell::new(census, life, times.load().drain_timeout, linger);
         tokio::select! {
             () = farewell.wait() => {}
             _ = orders.until_stop() => {}

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use pingora::ErrorType::TLSHandshakeFailure;
 use pingora::protocols::Stream;
+use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
@@ -83,8 +84,10 @@ impl Link {
         let address = routes.address(relay).ok_or(TurnedAway::Nowhere)?;
         let connected = routes.connect(seat.id(), relay, address).await;
         let mut stream = connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
-        let asked = request.head(&relay.url, seat.own_path(), routes.basic(seat.id()));
-        let limit = routes.answer_timeout;
+        let basic = routes.basic(seat.id());
+        let basic = basic.as_ref().map(ExposeSecret::expose_secret);
+        let asked = request.head(&relay.url, seat.own_path(), basic);
+        let limit = routes.answer_timeout();
         let answer = timeout(limit, ask(&mut stream, &asked)).await;
         let (head, early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
         if head.status != 200 {

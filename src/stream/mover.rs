@@ -1,17 +1,18 @@
 //! The mover: asks listeners to move, from relays that are drained and, where that is wanted, from the fullest relay to the
 //! emptiest. How a listener moves without hearing it is his stream's affair.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use log::info;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 
 use super::streams::{Berth, Streams};
-use crate::config::Rebalance;
+use crate::config::{self, Rebalance};
 use crate::fleet::{AdminState, Fleet, RelayId, SharedFleet};
 use crate::select::{Load, relay_barrier};
 
@@ -28,10 +29,8 @@ pub struct Mover {
     pub fleet: SharedFleet,
     /// The streams that may move.
     pub streams: Arc<Streams>,
-    /// The time over which the listeners of a drained relay are moved.
-    pub drain_time: Duration,
-    /// When and how many listeners move without a drain.
-    pub rebalance: Rebalance,
+    /// How quickly a drained relay's listeners are moved; when and how many move without a drain.
+    pub wishes: Arc<ArcSwap<config::Stream>>,
 }
 
 #[async_trait]
@@ -69,23 +68,38 @@ impl Rounds {
 
 impl Mover {
     fn round(&self, rounds: &mut Rounds, now: Instant) {
-        let states: Vec<_> = {
-            let fleet = self.fleet.lock();
-            let relays = fleet.iter();
-            relays
-                .map(|(id, _, standing, _)| (id, standing.admin_state))
-                .collect()
-        };
+        let wishes = self.wishes.load();
+        let states = self.states();
+        rounds.emptied_since.retain(|id, _| states.contains_key(id));
         for (id, state) in states {
-            self.empty(rounds, id, state, now);
+            self.empty(rounds, id, state, wishes.drain_time, now);
         }
-        if self.rebalance.listeners_per_second > 0 {
-            self.rebalance(rounds, now);
+        if wishes.rebalance.listeners_per_second > 0 {
+            self.rebalance(rounds, wishes.rebalance, now);
         }
     }
 
+    /// What is wanted of each relay, those included that are leaving and those that still have streams afterwards.
+    fn states(&self) -> BTreeMap<RelayId, AdminState> {
+        let carrying = self.streams.counts();
+        let mut fleet = self.fleet.lock();
+        let empty = |id: &&RelayId| !carrying.contains_key(id);
+        let gone: Vec<RelayId> = fleet.leaving().iter().filter(empty).copied().collect();
+        gone.into_iter().for_each(|id| fleet.forget(id));
+        let ids = fleet.roster().map(|(id, _)| id).chain(carrying.into_keys());
+        ids.filter_map(|id| Some((id, fleet.standing(id)?.admin_state)))
+            .collect()
+    }
+
     /// Asks as many listeners of a drained relay as this round's share of the time.
-    fn empty(&self, rounds: &mut Rounds, id: RelayId, state: AdminState, now: Instant) {
+    fn empty(
+        &self,
+        rounds: &mut Rounds,
+        id: RelayId,
+        state: AdminState,
+        drain_time: Duration,
+        now: Instant,
+    ) {
         if state == AdminState::Ready {
             if rounds.emptied_since.remove(&id).is_some() {
                 self.streams
@@ -102,7 +116,7 @@ impl Mover {
         });
         let time = match state {
             AdminState::Maint => Duration::ZERO,
-            AdminState::Drain | AdminState::Ready => self.drain_time,
+            AdminState::Drain | AdminState::Leaving | AdminState::Ready => drain_time,
         };
         let left = time.saturating_sub(now.saturating_duration_since(since));
         ask(&berths, share(berths.len(), left));
@@ -115,8 +129,8 @@ impl Mover {
             .map_or_else(String::new, |relay| relay.name.clone())
     }
 
-    fn rebalance(&self, rounds: &mut Rounds, now: Instant) {
-        let Some((fullest, emptiest)) = uneven(&self.fleet.lock(), self.rebalance, now) else {
+    fn rebalance(&self, rounds: &mut Rounds, wanted: Rebalance, now: Instant) {
+        let Some((fullest, emptiest)) = uneven(&self.fleet.lock(), wanted, now) else {
             *rounds = Rounds {
                 emptied_since: std::mem::take(&mut rounds.emptied_since),
                 ..Rounds::default()
@@ -126,8 +140,7 @@ impl Mover {
         if rounds.uneven_for(fullest, now) < UNEVEN_FOR {
             return;
         }
-        rounds.owed_listeners +=
-            f64::from(self.rebalance.listeners_per_second) * STEP.as_secs_f64();
+        rounds.owed_listeners += f64::from(wanted.listeners_per_second) * STEP.as_secs_f64();
         let count = rounds.owed_listeners.floor();
         rounds.owed_listeners -= count;
         let mut berths = self.streams.on(fullest);

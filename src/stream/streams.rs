@@ -1,11 +1,11 @@
 //! The streams that the balancer carries: who is on which relay, who is asked to move, and what came of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Seam;
-use crate::fleet::{Relay, RelayId};
+use crate::fleet::{Fleet, Relay, RelayId};
 
 /// All streams of this process.
 #[derive(Debug, Default)]
@@ -49,13 +49,11 @@ impl Streams {
         there.cloned().collect()
     }
 
-    /// How many streams each of `relays` relays has.
-    pub fn counts(&self, relays: usize) -> Vec<u32> {
-        let mut counts = vec![0; relays];
+    /// How many streams each relay has; those without any are not in it.
+    pub fn counts(&self) -> HashMap<RelayId, u32> {
+        let mut counts = HashMap::new();
         for berth in self.lock().values() {
-            if let Some(count) = counts.get_mut(berth.relay().index()) {
-                *count += 1;
-            }
+            *counts.entry(berth.relay()).or_default() += 1;
         }
         counts
     }
@@ -63,6 +61,18 @@ impl Streams {
     /// How many streams there are.
     pub fn total(&self) -> usize {
         self.lock().len()
+    }
+
+    /// How many streams each relay has, by its name: each one that is configured, and those that are leaving.
+    pub fn counts_by_name(&self, fleet: &Fleet) -> BTreeMap<String, u32> {
+        let configured = fleet.roster().map(|(_, relay)| (relay.name.clone(), 0));
+        let mut names: BTreeMap<String, u32> = configured.collect();
+        for (id, count) in self.counts() {
+            if let Some(relay) = fleet.relay(id) {
+                *names.entry(relay.name.clone()).or_default() += count;
+            }
+        }
+        names
     }
 
     /// How many seams of each kind were made.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use log::debug;
 use pingora::connectors::L4Connect;
@@ -32,6 +33,7 @@ use super::routes::SharedRoutes;
 use super::scene::Voyage;
 use super::seats::{Seat, Seats};
 use super::streams::{Journey, Streams};
+use crate::config;
 use crate::service::{Life, Phase};
 
 /// ICECAST: it answers after 0.2 to 0.4 s, an on-demand mount that sleeps after 0.9 to 1.4 s (measured, 2.4.4).
@@ -63,10 +65,8 @@ pub struct Studio {
     pub routes: SharedRoutes,
     /// The streams that are carried.
     pub streams: Arc<Streams>,
-    /// The silence after which another relay is asked; `None` follows the pace.
-    pub stall_timeout: Option<Duration>,
-    /// How long a listener is kept without audio.
-    pub hold: Duration,
+    /// How streams are kept up: those that begin, as it is then.
+    pub wishes: Arc<ArcSwap<config::Stream>>,
     /// What the process is about.
     pub life: Arc<Life>,
 }
@@ -169,14 +169,15 @@ impl Tuner {
         let aboard = studio
             .streams
             .enter(&self.mount, self.journey.clone(), seat.id(), relay);
+        let wishes = studio.wishes.load();
         let voyage = Voyage {
             seats: studio.seats.clone(),
             routes: studio.routes.clone(),
             request: self.request.clone(),
             mount: self.mount.clone(),
             content_type: head.content_type,
-            stall_timeout: studio.stall_timeout,
-            hold: studio.hold,
+            stall_timeout: wishes.stall_timeout,
+            hold: wishes.hold,
         };
         let stream = RelayStream::new(voyage, aboard, seat, link, outlet);
         Ok((stream, answer))

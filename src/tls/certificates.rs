@@ -17,7 +17,7 @@ use super::stamp::{Stamp, stamp};
 use super::watch::Fresh;
 
 /// All pairs, and which of them answers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Certificates {
     shelf: ArcSwap<Shelf>,
     places: Mutex<Vec<Place>>,
@@ -59,23 +59,25 @@ impl Certificates {
     /// # Errors
     /// The first of the others that cannot be used.
     pub fn load(files: Vec<Files>, awaited: Option<Files>) -> Result<Self, BadPair> {
-        let places = files.into_iter().map(|files| {
-            let seen = Some(stamps(&files));
-            let pair = Some(Pair::load(&files)?);
-            Ok(Place { files, seen, pair })
-        });
-        let mut places: Vec<Place> = places.collect::<Result<_, _>>()?;
-        places.extend(awaited.map(|files| Place {
-            seen: Some(stamps(&files)),
-            pair: Pair::load(&files).ok(),
-            files,
-        }));
+        let places = places(files, awaited)?;
         Ok(Self {
             shelf: ArcSwap::from_pointee(shelf_of(&places)),
             places: Mutex::new(places),
             good: AtomicU64::new(0),
             bad: AtomicU64::new(0),
         })
+    }
+
+    /// Serves these pairs in place of all that were served before, as [`load`](Self::load) says.
+    ///
+    /// # Errors
+    /// The first that cannot be used; those of before are served on.
+    pub fn exchange(&self, files: Vec<Files>, awaited: Option<Files>) -> Result<(), BadPair> {
+        let places = places(files, awaited)?;
+        let mut before = self.lock();
+        self.shelf.store(Arc::new(shelf_of(&places)));
+        *before = places;
+        Ok(())
     }
 
     fn refresh_place(&self, place: &mut Place) -> bool {
@@ -166,6 +168,21 @@ fn fits(pair: &CertifiedKey, schemes: &[SignatureScheme], suites: &[CipherSuite]
             || name.contains(if is_rsa { "ECDHE_RSA" } else { "ECDHE_ECDSA" })
     };
     suites.iter().any(is_suite) && pair.key.choose_scheme(schemes).is_some()
+}
+
+fn places(files: Vec<Files>, awaited: Option<Files>) -> Result<Vec<Place>, BadPair> {
+    let places = files.into_iter().map(|files| {
+        let seen = Some(stamps(&files));
+        let pair = Some(Pair::load(&files)?);
+        Ok(Place { files, seen, pair })
+    });
+    let mut places: Vec<Place> = places.collect::<Result<_, _>>()?;
+    places.extend(awaited.map(|files| Place {
+        seen: Some(stamps(&files)),
+        pair: Pair::load(&files).ok(),
+        files,
+    }));
+    Ok(places)
 }
 
 fn shelf_of(places: &[Place]) -> Shelf {

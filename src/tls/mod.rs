@@ -16,5 +16,6 @@ mod watch;
 pub use certificates::{Certificates, Known, Reloads};
 pub use clients::ClientAuthority;
 pub use pair::{BadPair, Files, Pair};
+pub use stamp::stamp;
 pub use terms::{admin_config, install_provider, server_config};
 pub use watch::{Fresh, Watch};

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 /// Time, inode and length, following links, as certbot flips them; `None` where no file is.
-pub(super) type Stamp = Option<(SystemTime, u64, u64)>;
+pub type Stamp = Option<(SystemTime, u64, u64)>;
 
 /// The stamp of what lies there now.
-pub(super) fn stamp(path: &Path) -> Stamp {
+pub fn stamp(path: &Path) -> Stamp {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.ino(), metadata.len()))

@@ -58,6 +58,7 @@ fn it_loads_with_every_optional_line_and_those_are_the_defaults() {
     assert_eq!(shown.log, silent.log);
     assert_eq!(shown.stop, silent.stop);
     assert_eq!(shown.upstream, silent.upstream);
+    assert_eq!(shown.reload, silent.reload);
     let stall_timeout = None;
     let shown_stream = Stream {
         stall_timeout,
@@ -137,6 +138,7 @@ fn it_names_every_key() {
         "[stop]",
         "[stream]",
         "[upstream]",
+        "[reload]",
         "[[rule]]",
         "[[bind]]",
         "[tls]",

@@ -15,6 +15,7 @@ fn toml() -> impl Strategy<Value = String> {
         "[[mount]]",
         "[stream]",
         "[upstream]",
+        "[reload]",
         "[redirect]",
         "[[rule]]",
         "[rule]",

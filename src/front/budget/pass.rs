@@ -34,7 +34,7 @@ impl Pass {
         let budget = self.place.budget.clone();
         let household = budget.household(Some(address));
         let mut counts = budget.counts();
-        if let Err(over) = counts.enter(household, &budget.limits) {
+        if let Err(over) = counts.enter(household, &budget.limits.load()) {
             drop(counts);
             return Err(budget.refuse(over));
         }
@@ -51,7 +51,7 @@ impl Pass {
     pub fn listen(&self) -> Result<Seating, TooManyListeners> {
         let budget = &self.place.budget;
         if let Some(household) = self.household {
-            let seated = budget.counts().seat(household, &budget.limits);
+            let seated = budget.counts().seat(household, &budget.limits.load());
             seated.inspect_err(|_| {
                 budget.refused.listeners.fetch_add(1, Ordering::Relaxed);
             })?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use arc_swap::ArcSwap;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::discovery::{backend_of, relay_of};
 use crate::fleet::SharedFleet;
 
 fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
-    let count = fleet.lock().relays().len() as u32;
+    let count = fleet.lock().roster().count() as u32;
     // One address for all: two relays behind one address must stay two.
     let address = "127.0.0.1:8000".parse().unwrap();
     let backends: BTreeSet<_> = (0..count)
@@ -18,7 +19,7 @@ fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
     assert_eq!(backends.len() as u32, count);
     let config = SelectConfig {
         fleet: fleet.clone(),
-        rule: LEAST,
+        rule: Arc::new(ArcSwap::from_pointee(LEAST)),
     };
     Arc::new(LeastLoaded::build_with_config(&backends, &config))
 }

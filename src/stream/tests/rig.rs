@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use pingora_load_balancing::{Backends, LoadBalancer, discovery::Static};
 use tokio::io::ReadBuf;
 use tokio::time::timeout;
@@ -135,10 +136,10 @@ async fn backends_of(relays: usize, fleet: &SharedFleet) -> RelayBackends {
     let backends: BTreeSet<_> = ids(relays).map(|id| backend_of(id, nowhere)).collect();
     let select = SelectConfig {
         fleet: fleet.clone(),
-        rule: Rule {
+        rule: Arc::new(ArcSwap::from_pointee(Rule {
             policy: Policy::LeastListeners,
             slow_start: Duration::ZERO,
-        },
+        })),
     };
     let backends = Backends::new(Static::new(backends));
     let balancer = LoadBalancer::from_backends_with_config(backends, Some(select));

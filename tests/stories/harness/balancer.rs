@@ -22,8 +22,8 @@ use super::wait::{eventually, seconds};
 pub struct Balancer {
     public: SocketAddr,
     admin: SocketAddr,
-    folder: Folder,
-    process: RefCell<Process>,
+    pub(super) folder: Folder,
+    pub(super) process: RefCell<Process>,
 }
 
 impl Balancer {
@@ -87,6 +87,7 @@ impl Balancer {
             let binds =
                 format!("[[bind]]\naddress = \"{public}\"\n[admin]\nbind = \"{admin}\"\n{keys}");
             let file = folder.write("balancer.toml", &format!("{text}\n{binds}"));
+            folder.write("binds", &binds);
             command.arg("run").arg("--config").arg(file);
             more(command);
         });

@@ -51,6 +51,12 @@ impl ConfigText {
         }
     }
 
+    /// The relays of the fleet with these numbers; the first is 1.
+    pub fn of_some(fleet: &Fleet, numbers: &[usize]) -> Self {
+        let addresses = numbers.iter().map(|number| fleet.relay(*number).address());
+        addresses.fold(Self::of_none(), Self::and_relay_at)
+    }
+
     /// One more relay.
     pub fn and_relay_at(self, address: SocketAddr) -> Self {
         self.and_relay("http", address)

@@ -12,12 +12,13 @@ use super::wait::{eventually_some, seconds};
 pub const BINARY: &str = env!("CARGO_BIN_EXE_icecast-balancer");
 
 /// What the binary reads; nothing of it may reach a story from outside.
-const ENVIRONMENT: [&str; 5] = [
+const ENVIRONMENT: [&str; 6] = [
     "ICECAST_RELAYS",
     "PORT",
     "ICECAST_RELAY_SCHEME",
     "CACHE_TTL",
     "BALANCER_CONFIG",
+    "STATE_DIRECTORY",
 ];
 
 /// How a run of the binary ended that ends by itself.

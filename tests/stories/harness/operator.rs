@@ -31,6 +31,11 @@ impl TokenFile {
         Self(path)
     }
 
+    /// Puts another token into it.
+    pub fn rotate(&self, token: &str) {
+        fs::write(&self.0, format!("{token}\n")).unwrap();
+    }
+
     /// Where it is.
     pub fn path(&self) -> &str {
         self.0.to_str().unwrap()

@@ -102,11 +102,17 @@ pub fn kill_all_that_name(folder: &Path) {
 
 /// The most memory that the program ever had resident, in bytes.
 pub fn peak_resident_bytes(process_id: u32) -> u64 {
+    memory_bytes(process_id, "VmHWM:")
+}
+
+/// The memory that the program has resident now, in bytes.
+pub fn resident_bytes(process_id: u32) -> u64 {
+    memory_bytes(process_id, "VmRSS:")
+}
+
+fn memory_bytes(process_id: u32, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process_id}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024
 }

@@ -1,0 +1,131 @@
+//! The states that an operator set, in a file: a relay that he drained stays so when the balancer starts anew.
+//!
+//! In: the fleet, after each order and each other roster. Out: a small JSON file, written whole; at the start the states in it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use log::{error, info, warn};
+use serde::{Deserialize, Serialize};
+
+use super::control::STATES;
+use crate::acme::write_whole;
+use crate::fleet::{AdminState, Fleet, SharedFleet};
+
+/// Thousands of relays fit; a larger file is the wrong one.
+const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// Where states are kept; nowhere by default.
+#[derive(Debug, Default)]
+pub struct States {
+    file: Option<PathBuf>,
+    /// What was written last.
+    written: Mutex<Option<Kept>>,
+}
+
+/// What is in the file: the relays that are not ready.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    relays: BTreeMap<String, String>,
+}
+
+impl States {
+    /// States in this file, which need not exist.
+    pub fn kept_in(file: Option<PathBuf>) -> Self {
+        Self {
+            file,
+            written: Mutex::default(),
+        }
+    }
+
+    /// Sets the states that are in the file. One that cannot be read is told, and left as it is until something is kept.
+    pub fn restore(&self, fleet: &mut Fleet) {
+        let Some(file) = &self.file else { return };
+        let kept = match load(file) {
+            Ok(kept) => kept,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                warn!(
+                    "{}: {error}; every relay is ready, whatever was set before",
+                    file.display()
+                );
+                return;
+            }
+        };
+        for (name, word) in kept.relays {
+            let known = fleet.roster().find(|(_, relay)| relay.name == name);
+            let state = STATES.into_iter().find(|state| state.as_str() == word);
+            let (Some((id, _)), Some(state)) = (known, state) else {
+                warn!(
+                    "{}: {name:?} with state {word:?} is not known, and forgotten",
+                    file.display()
+                );
+                continue;
+            };
+            info!("relay {name}: {word}, as it was set before the start");
+            fleet.set_admin_state(id, state);
+        }
+    }
+
+    /// Keeps the states as they are.
+    pub fn keep(&self, fleet: &SharedFleet) {
+        let Some(file) = &self.file else { return };
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = Kept::of(&fleet.lock());
+        if written.as_ref() == Some(&kept) {
+            return;
+        }
+        match store(file, &kept) {
+            Ok(()) => *written = Some(kept),
+            Err(error) => error!(
+                "cannot write {}: {error}; what was set of relays is forgotten at the next start",
+                file.display()
+            ),
+        }
+    }
+}
+
+impl Kept {
+    fn of(fleet: &Fleet) -> Self {
+        let unready = fleet
+            .iter()
+            .filter(|(_, _, standing, _)| standing.admin_state != AdminState::Ready);
+        let relays = unready.map(|(_, relay, standing, _)| {
+            (relay.name.clone(), standing.admin_state.as_str().to_owned())
+        });
+        Self {
+            relays: relays.collect(),
+        }
+    }
+}
+
+/// The look at the file comes before opening it: opening a pipe would wait for its writer.
+fn load(file: &Path) -> io::Result<Kept> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("expected a file, found something else"));
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(FILE_LIMIT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_LIMIT_BYTES {
+        return Err(io::Error::other("expected a file of at most 1 MiB"));
+    }
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+fn store(file: &Path, kept: &Kept) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|n| n.to_str()))
+    else {
+        return Err(io::Error::other("expected a path of a file"));
+    };
+    let mut bytes = serde_json::to_vec_pretty(kept)?;
+    bytes.push(b'\n');
+    write_whole(folder, name, &bytes)
+}
+
+#[cfg(test)]
+mod tests;
