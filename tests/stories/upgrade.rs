@@ -256,14 +256,17 @@ fn when_the_old_one_dies_in_the_middle_the_new_one_goes_on_alone() {
     let balancer = Balancer::with_config(&ConfigText::of(&fleet));
     let real = balancer.binary().with_extension("real");
     fs::copy(balancer.binary(), &real).unwrap();
-    let script = format!("#!/bin/sh\nsleep 1\nexec {} \"$@\"\n", real.display());
+    let script = format!(
+        "#!/bin/sh\necho coming >&2\nsleep 1\nexec {} \"$@\"\n",
+        real.display()
+    );
     replace(&balancer.binary(), script.as_bytes());
     let pounding = Pounding::of(balancer.address(), MOUNT);
     let old = pid(&balancer);
 
     balancer.process().signal("USR2");
     eventually(seconds(3), "it began", || {
-        outcome(&balancer).0 == "under way"
+        balancer.log_line_with("coming").is_some()
     });
     balancer.process().kill();
 
