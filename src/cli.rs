@@ -1,5 +1,7 @@
 //! The command line: what an operator types, and what is said when it makes no sense.
 
+mod version;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ pub const EXIT_USAGE: u8 = 64;
 #[derive(Debug, Parser)]
 #[command(
     name = "icecast-balancer",
-    version,
+    version = version::SHORT,
+    long_version = version::LONG,
     after_help = "Exit codes: 0 done, 64 bad flags or configuration, 1 could not start, or could not be asked or refused."
 )]
 pub struct Cli {
@@ -56,6 +59,12 @@ pub enum Command {
     Upgrade(AdminFlag),
     /// Try it without a relay of your own: a small fleet on loopback, the balancer before it, listeners that come and go.
     Demo(DemoFlags),
+    /// Write the man pages and the completions of bash, zsh and fish below a folder; for packages.
+    #[command(hide = true)]
+    Documents {
+        /// Where to; made when it is not there.
+        folder: PathBuf,
+    },
 }
 
 /// How the demo runs.

@@ -32,6 +32,7 @@
 //! 13. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
 //! 14. [`cli`] and [`logging`]: the outside of the program.
 //! 15. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 16. [`documents`]: man pages and completions, for packages.
 
 pub mod acme;
 pub mod admin;
@@ -41,6 +42,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod discovery;
+pub mod documents;
 pub mod fleet;
 pub mod front;
 pub mod logging;

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest, as `src/lib.rs` lists them.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "fleet",
     "tls",
     "acme",
@@ -28,6 +28,7 @@ const ROOMS: [&str; 16] = [
     "cli",
     "logging",
     "control",
+    "documents",
 ];
 
 /// Puts the app before the demo's fleet: the outermost room.

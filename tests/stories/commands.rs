@@ -1,6 +1,6 @@
 //! Commands: what the binary tells an operator who starts it wrongly, or asks it first.
 
-use crate::harness::{Balancer, ConfigText, Ended, Fleet};
+use crate::harness::{Balancer, ConfigText, Ended, Fleet, Folder};
 
 /// Four mistakes, each named by its key or its word in [`FOUR_NAMES`].
 const FOUR_MISTAKES: &str = "
@@ -135,4 +135,27 @@ fn a_unix_socket_takes_the_place_of_nothing_that_is_in_use() {
 
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "keep me");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_documents_tell_of_every_command_that_is_shown() {
+    let folder = Folder::new("documents");
+    let ended = Ended::of(&["documents", folder.path().to_str().unwrap()]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+
+    let help = Ended::of(&["--help"]).output;
+    let shown = help.split("Commands:").nth(1).unwrap();
+    let shown = shown.split("Options:").next().unwrap();
+    // A command stands two spaces in, the rest of what it does further.
+    let named = shown.lines().filter_map(|line| line.strip_prefix("  "));
+    let named = named.filter(|line| !line.starts_with(' '));
+    let commands: Vec<&str> = named.filter_map(|line| line.split(' ').next()).collect();
+    assert!(commands.contains(&"healthcheck"), "{commands:?}");
+    let completions = folder.read("bash/icecast-balancer");
+    for command in commands.into_iter().filter(|name| *name != "help") {
+        let page = folder.read(&format!("man1/icecast-balancer-{command}.1"));
+        assert!(page.contains(command), "{command}");
+        assert!(completions.contains(command), "{command}");
+    }
+    assert!(!completions.contains("documents"), "that is for packages");
 }

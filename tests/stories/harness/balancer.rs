@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::config_text::ConfigText;
+use super::container::Image;
 use super::ended::{BINARY, clear_environment};
 use super::fleet::Fleet;
 use super::folder::Folder;
@@ -44,6 +45,26 @@ impl Balancer {
             command.env("CACHE_TTL", interval_seconds.to_string());
             command.env("BALANCER__ADMIN__BIND", admin.to_string());
         });
+        balancer.wait_until_ready();
+        balancer
+    }
+
+    /// With the environment alone, in the limits of a container.
+    #[track_caller]
+    pub fn in_a_container(image: &Image, fleet: &Fleet) -> Self {
+        let port = ports::open_port();
+        let public = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let balancer = Self::start_as(
+            image.program(),
+            Folder::new("balancer"),
+            public,
+            ports::own_address(),
+            |command, admin, _| {
+                command.env("ICECAST_RELAYS", fleet.names().join(","));
+                command.env("PORT", port.to_string());
+                command.env("BALANCER__ADMIN__BIND", admin.to_string());
+            },
+        );
         balancer.wait_until_ready();
         balancer
     }
@@ -110,7 +131,17 @@ impl Balancer {
         std::fs::hard_link(BINARY, &binary)
             .or_else(|_| std::fs::copy(BINARY, &binary).map(drop))
             .unwrap();
-        let mut command = mortal(binary);
+        Self::start_as(mortal(binary), folder, public, admin, arrange)
+    }
+
+    #[track_caller]
+    fn start_as(
+        mut command: Command,
+        folder: Folder,
+        public: SocketAddr,
+        admin: SocketAddr,
+        arrange: impl Fn(&mut Command, SocketAddr, &Folder),
+    ) -> Self {
         clear_environment(&mut command);
         arrange(&mut command, admin, &folder);
         let output = File::create(folder.path().join("output")).unwrap();
