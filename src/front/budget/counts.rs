@@ -17,9 +17,10 @@ pub(super) struct Counts {
     pub(super) addresses: HashMap<Household, Count>,
     /// Rises with each connection.
     number: u64,
-    /// The connections of which nothing is asked, by their numbers: those that came first are first.
+    /// The connections of which nothing is asked, by their numbers: those that came first are first. INVARIANT: all of them
+    /// are there, and none is among those that leave.
     resting: BTreeMap<u64, Arc<Notify>>,
-    /// The connections that were told to go and are not gone yet.
+    /// The connections that were told to go and are not gone yet; all of them are there.
     leaving: HashSet<u64>,
 }
 
@@ -64,7 +65,8 @@ impl Counts {
         household: Option<Household>,
         limits: &Limits,
     ) -> Result<Admitted, Over> {
-        let is_full = self.connections - self.leaving.len() >= limits.connections;
+        let staying = self.connections.saturating_sub(self.leaving.len());
+        let is_full = staying >= limits.connections;
         if is_full && self.resting.is_empty() {
             return Err(Over::Total);
         }
@@ -85,11 +87,17 @@ impl Counts {
     pub(super) fn dismiss(&mut self, number: u64, household: Option<Household>) {
         self.connections = self.connections.saturating_sub(1);
         self.leaving.remove(&number);
+        // A handshake that fails takes the pass with it before its rest ends.
+        self.resting.remove(&number);
         self.leave(household);
     }
 
-    /// A connection rests: it may be told to go.
+    /// A connection rests: it may be told to go, once; if it was before, it is at once.
     pub(super) fn rest(&mut self, number: u64, call: Arc<Notify>) {
+        if self.leaving.contains(&number) {
+            call.notify_one();
+            return;
+        }
         self.resting.insert(number, call);
     }
 
@@ -131,6 +139,11 @@ impl Counts {
         }
         self.addresses.entry(household).or_default().listeners += 1;
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.resting.is_empty() && self.leaving.is_empty()
     }
 
     /// Takes a listener off an address.

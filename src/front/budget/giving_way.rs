@@ -67,3 +67,46 @@ fn a_listener_who_shares_a_connection_needs_a_place() {
     drop(pass);
     assert_empty(&budget);
 }
+
+#[tokio::test]
+async fn a_place_is_given_away_once_only() {
+    let budget = budget(1, 1, 1);
+    let oldest = budget.admit(None).unwrap();
+    let mut rest = oldest.place().rest();
+    let second = budget.admit(None).unwrap();
+    rest.called().await;
+    assert!(!rest.end());
+    // A farewell takes its time; whoever rests once more is to go all the same.
+    let mut again = oldest.place().rest();
+    assert_eq!(budget.admit(None).unwrap_err(), Over::Total);
+    again.called().await;
+    assert!(!again.end());
+    drop((oldest, second));
+    assert_empty(&budget);
+}
+
+#[test]
+fn who_is_gone_has_no_place_to_give_away() {
+    let budget = budget(1, 1, 1);
+    let gone = budget.admit(None).unwrap();
+    let place = gone.place().clone();
+    let rest = place.rest();
+    // As when a handshake fails: the pass goes with it, and then the rest.
+    drop(gone);
+    let next = budget.admit(None).unwrap();
+    assert_eq!(budget.admit(None).unwrap_err(), Over::Total);
+    drop((rest, next));
+    assert_empty(&budget);
+    drop(budget.admit(None).unwrap());
+}
+
+#[test]
+fn nobody_goes_for_a_listener_who_is_not_seated() {
+    let budget = budget(2, 9, 0);
+    let pass = budget.admit(Some("198.51.100.1".parse().unwrap())).unwrap();
+    let silent = budget.admit(None).unwrap();
+    let rest = silent.place().rest();
+    assert_eq!(pass.listen_beside_others().unwrap_err(), TooManyListeners);
+    assert!(rest.end());
+    assert_eq!(refused(&budget), [0, 0, 1]);
+}

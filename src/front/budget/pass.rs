@@ -69,10 +69,10 @@ impl Pass {
     /// # Errors
     /// There are too many of his address, or in total; the refusal was counted.
     pub fn listen_beside_others(&self) -> Result<Seating, TooManyListeners> {
-        let place = self.place.budget.admit_to(self.household);
-        let place = place.map_err(|_| TooManyListeners)?;
+        // First what makes nobody go.
         let mut seating = self.listen()?;
-        seating.place = Some(place);
+        let place = self.place.budget.admit_to(self.household);
+        seating.place = Some(place.map_err(|_| TooManyListeners)?);
         Ok(seating)
     }
 }
