@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-pub use pass::{Pass, Place, Seating};
+pub use pass::{Pass, Place, Rest, Seating};
 
 use counts::{Counts, Household};
 

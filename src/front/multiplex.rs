@@ -5,6 +5,7 @@
 //! PINGORA: (0.9.1) its own loop waits for the preface for ever, serves a connection any number of requests, and keeps it
 //! after a shutdown for as long as the other side likes. The framing is the `h2` crate's.
 
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use pingora::time::timeout;
 use pingora_proxy::HttpProxy;
 use tokio::task::JoinSet;
 
-use super::budget::Pass;
+use super::budget::{Pass, Rest};
 use super::door::Door;
 use super::errand::{self, LEASE, Way};
 use super::head::HEAD_LIMIT_BYTES;
@@ -67,13 +68,21 @@ pub async fn serve(
     let mut toll = Toll::default();
     let mut is_closing = false;
     loop {
+        let mut rest = requests.is_empty().then(|| pass.place().rest());
         let event = tokio::select! {
             biased;
             _ = shutdown.changed(), if !is_closing => Event::Farewell,
             Some(_) = requests.join_next() => continue,
             accepted = HttpSession::from_h2_conn(&mut connection, digest.clone()) => accepted.into(),
-            () = rests(&pass, is_closing), if requests.is_empty() => Event::Quiet,
+            () = quiet(&mut rest, is_closing) => Event::Quiet,
         };
+        if rest.is_some_and(|rest| !rest.end()) {
+            // The place is another's: nothing is begun any more, and who does not go is gone all the same.
+            connection.graceful_shutdown();
+            let gone = poll_fn(|cx| connection.poll_closed(cx));
+            let _ = timeout(FAREWELL, gone).await;
+            break;
+        }
         match event {
             Event::Request(session) if toll.admits(requests.len()) => {
                 let served = request(proxy.clone(), *session, pass.clone(), shutdown.clone());
@@ -112,13 +121,15 @@ async fn request(
     let _ = errand::run(LEASE, Way::BesideOthers(pass), served).await;
 }
 
-/// Ready when a connection without requests has been quiet for too long, or its place was given away.
-async fn rests(pass: &Pass, is_closing: bool) {
+/// Ready when a connection that rests has been quiet for too long, or its place was given away.
+async fn quiet(rest: &mut Option<Rest<'_>>, is_closing: bool) {
+    let Some(rest) = rest else {
+        return pending().await;
+    };
     let limit = match is_closing {
         true => FAREWELL,
         false => IDLE_LIMIT - FAREWELL,
     };
-    let mut rest = pass.place().rest();
     // Either way it is told to go.
     let _ = timeout(limit, rest.called()).await;
 }

@@ -1,7 +1,7 @@
 //! HTTP/2, where a bind says so: many requests on one connection, streams that go on, and no more than is good.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
@@ -43,6 +43,18 @@ impl Door {
 
     fn client(&self) -> TlsClient {
         TlsClient::asking_for(NAME, &self.authority)
+    }
+
+    /// TLS of one who has agreed on HTTP/2 and says `first`, and no more.
+    fn mute(&self, first: &[u8]) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+        let (config, name) = self.client().offering(b"h2");
+        let socket = TcpStream::connect(self.server).unwrap();
+        socket.set_read_timeout(Some(seconds(20))).unwrap();
+        let tls = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
+        let mut stream = rustls::StreamOwned::new(tls, socket);
+        stream.flush().unwrap();
+        stream.write_all(first).unwrap();
+        stream
     }
 
     fn player(&self) -> Multiplexed {
@@ -171,6 +183,40 @@ fn streams_of_one_connection_count_as_listeners_and_as_connections() {
 }
 
 #[test]
+fn who_asks_nothing_gives_way_to_one_and_not_to_two() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = ConfigText::of(&fleet).with_section("[limits]\nconnections = 4");
+    let door = Door::with(config);
+    // Nor does one of them go when told so.
+    let first = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let crowd: Vec<_> = (0..12).map(|_| door.mute(first)).collect();
+    eventually(seconds(5), "there are as many as may be", || {
+        let metrics = door.balancer.ask_as_operator("/metrics").text();
+        metrics.contains("icecast_balancer_connections 4\n")
+            && metrics.contains("icecast_balancer_connections_let_go_total 8\n")
+    });
+    drop(crowd);
+}
+
+#[test]
+fn who_stops_one_stream_of_several_leaves_a_line() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let door = Door::with(ConfigText::proxied(&fleet));
+    let player = door.player();
+    let streams = [(); 2].map(|()| player.tune_in(MOUNT).unwrap());
+    for stream in &streams {
+        stream.hear_up_to(BURST_BYTES);
+    }
+    let [stopped, other] = streams;
+    stopped.stop();
+    eventually(seconds(5), "it has its line", || {
+        door.balancer.said().contains("left: hung up")
+    });
+    other.hear_up_to(BURST_BYTES + 2 * BYTES_PER_SECOND);
+    assert_eq!(door.balancer.said().matches(" left: ").count(), 1);
+}
+
+#[test]
 fn after_a_thousand_requests_a_connection_is_asked_to_go() {
     let (_fleet, door) = redirecting();
     let player = door.player();
@@ -209,13 +255,7 @@ fn who_takes_everything_back_is_hung_up_on_and_nobody_suffers() {
 #[test]
 fn who_does_not_begin_is_hung_up_on_after_five_seconds() {
     let (_fleet, door) = redirecting();
-    let (config, name) = door.client().offering(b"h2");
-    let mut socket = std::net::TcpStream::connect(door.server).unwrap();
-    socket.set_read_timeout(Some(seconds(20))).unwrap();
-    let mut tls = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
-    let mut stream = rustls::Stream::new(&mut tls, &mut socket);
-    stream.flush().unwrap();
-    stream.write_all(b"PRI * HTTP/2.0\r\n").unwrap();
+    let mut stream = door.mute(b"PRI * HTTP/2.0\r\n");
     let began = Instant::now();
     let mut said = Vec::new();
     // With a word or without: it is over.

@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream};
 use http::{Method, Request, Response};
 use rustls::pki_types::ServerName;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -36,6 +37,7 @@ pub struct Stream {
     /// The answer's head.
     pub head: Response<()>,
     heard: Arc<Mutex<Heard>>,
+    ear: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -102,11 +104,11 @@ impl Multiplexed {
     pub fn tune_in(&self, mount: &str) -> Result<Stream, h2::Error> {
         let (head, mut body) = self.runtime.block_on(self.begin(Method::GET, mount))?;
         let heard = Arc::new(Mutex::new(Heard::default()));
-        let ear = heard.clone();
-        self.runtime.spawn(async move {
+        let kept = heard.clone();
+        let ear = self.runtime.spawn(async move {
             loop {
                 let piece = body.data().await;
-                let mut heard = ear.lock().unwrap();
+                let mut heard = kept.lock().unwrap();
                 match piece {
                     Some(Ok(piece)) => {
                         heard.audio.extend_from_slice(&piece);
@@ -120,7 +122,7 @@ impl Multiplexed {
                 }
             }
         });
-        Ok(Stream { head, heard })
+        Ok(Stream { head, heard, ear })
     }
 
     /// Asks and takes it back at once, until that is no longer possible; returns how often it was.
@@ -173,6 +175,11 @@ impl Stream {
             self.heard.lock().unwrap().audio.len() >= bytes
         });
         self.heard.lock().unwrap().audio.clone()
+    }
+
+    /// Takes it back, and no other stream of the connection.
+    pub fn stop(self) {
+        self.ear.abort();
     }
 
     /// How it ended, if it did: cleanly, or for a reason.
