@@ -53,8 +53,9 @@ pub async fn next_head(
     if let Some(length) = end_of_head(read, 0) {
         return Ok(Some(length));
     }
-    let head = timeout(HEAD_DEADLINE, whole_head(stream, read)).await;
-    head.unwrap_or(Err(Refusal::TooSlow))
+    let head = timeout(HEAD_DEADLINE, whole_head(stream, read));
+    let head = place.rest_during(head).await;
+    head.map_or(Ok(None), |head| head.unwrap_or(Err(Refusal::TooSlow)))
 }
 
 /// Whether a request begins before the connection has been idle for too long, or its place was given away.

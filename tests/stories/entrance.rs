@@ -102,6 +102,28 @@ fn who_says_nothing_gives_way_to_who_asks() {
 }
 
 #[test]
+fn who_begins_and_does_not_go_on_gives_way_too() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = ConfigText::of(&fleet).with_section("[limits]\nconnections = 5");
+    let balancer = Balancer::with_config(&config);
+    let answered = |mut socket: TcpStream| {
+        write!(socket, "GET {MOUNT} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        socket.set_read_timeout(Some(seconds(5))).unwrap();
+        assert!(socket.read(&mut [0; 1024]).unwrap() > 0);
+        socket.write_all(b"G").unwrap();
+        socket
+    };
+    let crowd: Vec<_> = held(5, balancer.address())
+        .into_iter()
+        .map(answered)
+        .collect();
+    for _ in 0..10 {
+        assert_eq!(balancer.tune_in(MOUNT).status, 307);
+    }
+    drop(crowd);
+}
+
+#[test]
 fn an_address_hears_so_many_streams_and_no_more() {
     let relay = FakeRelay::of(MOUNT);
     let config = ConfigText::of_none().and_relay_at(relay.address());
