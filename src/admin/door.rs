@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use log::{debug, warn};
-use pingora::apps::ServerApp;
+use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::listeners::tls::Acceptor;
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream as L4Stream;
 use pingora::protocols::{SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
@@ -50,16 +51,23 @@ impl AdminDoor {
     }
 
     /// Serves a connection to its end.
+    ///
+    /// PINGORA: (0.9.1) `process_new` of an [`HttpServerApp`] returns when the connection has ended, whatever it brings.
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
-        let mut stream = match &self.acceptor {
+        let stream = match &self.acceptor {
             None => stream,
             // On the heap: a handshake needs 7 KB, which the connection would keep until it ends.
             Some(acceptor) => Box::pin(self.secure(acceptor, stream)).await?,
         };
+        let mut session = ServerSession::new_http1(stream);
         let mut deadline = FIRST_DEADLINE;
         loop {
-            let answered = timeout(deadline, self.pages.process_new(stream, shutdown)).await;
-            stream = answered.ok()??;
+            let answered = timeout(deadline, self.pages.process_new_http(session, shutdown));
+            let (stream, settings) = answered.await.ok()??.consume();
+            session = ServerSession::new_http1(stream);
+            if let Some(settings) = settings {
+                settings.apply_to_session(&mut session);
+            }
             deadline = LATER_DEADLINE;
         }
     }
