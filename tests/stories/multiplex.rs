@@ -9,8 +9,8 @@ use http::Method;
 use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
 
 use crate::harness::{
-    Authority, BURST_BYTES, BYTES_PER_SECOND, Balancer, Browser, ConfigText, Fleet, Multiplexed,
-    PairFiles, TlsClient, assert_unbroken, eventually, seconds,
+    Authority, BURST_BYTES, BYTES_PER_SECOND, Balancer, Browser, ConfigText, FakeRelay, Fleet,
+    Multiplexed, PairFiles, TlsClient, assert_unbroken, eventually, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -196,6 +196,29 @@ fn who_asks_nothing_gives_way_to_one_and_not_to_two() {
             && metrics.contains("icecast_balancer_connections_let_go_total 8\n")
     });
     drop(crowd);
+}
+
+#[test]
+fn relays_that_refuse_are_passed_over_and_the_last_word_is_told() {
+    let refusing = FakeRelay::answering(MOUNT, "HTTP/1.0 401 Unauthorized\r\n\r\n");
+    let full = FakeRelay::answering(MOUNT, "HTTP/1.0 403 Forbidden\r\n\r\n");
+    let serving = FakeRelay::of(MOUNT);
+    let before = |relays: &[&FakeRelay]| {
+        let addresses = relays.iter().map(|relay| relay.address());
+        let config = addresses.fold(ConfigText::of_none(), ConfigText::and_relay_at);
+        Door::with(config.with("mode = \"proxy\""))
+    };
+    let status = |door: &Door| door.player().ask(Method::GET, MOUNT).unwrap().0.status();
+    assert_eq!(status(&before(&[&refusing, &full])), 401);
+    assert_eq!(status(&before(&[&full])), 503);
+
+    let door = before(&[&refusing, &full, &serving]);
+    let player = door.player();
+    let streams = [(); 3].map(|()| player.tune_in(MOUNT).unwrap());
+    for stream in &streams {
+        stream.hear_up_to(BURST_BYTES);
+    }
+    assert!(!refusing.asked().is_empty() && !full.asked().is_empty());
 }
 
 #[test]
