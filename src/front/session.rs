@@ -17,8 +17,8 @@ use super::refuse::Refusal;
 use super::scheme::{own_scheme, scheme_of};
 use crate::fleet::Scheme;
 
-/// Makes a session one whose connection ends with the stream, and whose listener is given up when he takes nothing for
-/// `slow_listener_timeout`.
+/// Makes a session one whose connection ends with the stream (on HTTP/2 it goes on), and whose listener is given up when he
+/// takes nothing for `slow_listener_timeout`.
 pub fn prepare_for_stream(session: &mut Session, slow_listener_timeout: Duration) {
     errand::extend();
     let listener = session.as_downstream_mut();
