@@ -2,6 +2,7 @@
 
 mod version;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,13 @@ pub enum Command {
     Upgrade(AdminFlag),
     /// Try it without a relay of your own: a small fleet on loopback, the balancer before it, listeners that come and go.
     Demo(DemoFlags),
+    /// Start a program and tell what becomes of it: what an upgrade does for itself.
+    #[command(hide = true)]
+    Foster {
+        /// The program and its words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     /// Write the man pages and the completions of bash, zsh and fish below a folder; for packages.
     #[command(hide = true)]
     Documents {

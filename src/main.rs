@@ -7,7 +7,7 @@ use icecast_balancer::app::{self, Stop};
 use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
 use icecast_balancer::config::{self, Loaded, Problems, Sources};
 use icecast_balancer::fleet::AdminState;
-use icecast_balancer::{control, documents, logging, tryout};
+use icecast_balancer::{control, documents, logging, service, tryout};
 
 fn main() -> ExitCode {
     icecast_balancer::tls::install_provider();
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Healthcheck(flags) => control::healthcheck(&flags, &sources),
         Command::Upgrade(flags) => control::upgrade(&flags, &sources),
         Command::Demo(flags) => tryout::run(&flags),
+        Command::Foster { words } => service::foster::run(&words),
         Command::Documents { folder } => documents::write(&folder),
     }
 }

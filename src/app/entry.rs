@@ -52,14 +52,18 @@ pub(super) fn ways(
     config: &Config,
     certificates: &Arc<Certificates>,
 ) -> Result<Vec<Way>, rustls::Error> {
-    let terms = |protocols| tls::server_config(certificates.clone(), protocols);
-    let (http1, both) = (terms(&[b"http/1.1"])?, terms(&[b"h2", b"http/1.1"])?);
-    let way = |bind: &Bind| Way {
-        bind: bind.clone(),
-        terms: bind.tls.then(|| match bind.h2 {
-            true => both.clone(),
-            false => http1.clone(),
-        }),
+    let terms = |bind: &Bind| {
+        let protocols: &[&[u8]] = match bind.h2 {
+            true => &[b"h2", b"http/1.1"],
+            false => &[b"http/1.1"],
+        };
+        tls::server_config(certificates.clone(), protocols)
     };
-    Ok(config.binds.iter().map(way).collect())
+    let way = |bind: &Bind| {
+        Ok(Way {
+            bind: bind.clone(),
+            terms: bind.tls.then(|| terms(bind)).transpose()?,
+        })
+    };
+    config.binds.iter().map(way).collect()
 }

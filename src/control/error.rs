@@ -96,6 +96,11 @@ pub enum ControlError {
         "--ca-file, --cert and --key need an admin address on TLS: https:// in --admin, or admin.cert in the configuration"
     )]
     PlainWithTrust,
+    /// A token that was meant for TLS would go in the clear.
+    #[error(
+        "admin.cert of the configuration says that its token goes over TLS only: write --admin https://HOST:PORT, or name another token with --token-file FILE"
+    )]
+    PlainToken,
     /// Somebody is there whom we do not know.
     #[error(
         "what answers at {address} shows a certificate that is not trusted ({why}); --ca-file FILE names its authority, admin.cert of the configuration the certificate itself"
@@ -237,6 +242,7 @@ impl ControlError {
             | Self::Certificates { .. }
             | Self::ClientPair(_)
             | Self::PlainWithTrust
+            | Self::PlainToken
             | Self::UnsendableToken => ExitCode::from(EXIT_USAGE),
             _ => ExitCode::FAILURE,
         }

@@ -61,11 +61,16 @@ pub fn to_tell(flags: &OrderFlags, sources: &Sources) -> Result<Target, ControlE
         return Ok(Target { place, token });
     }
     let admin = configured(sources, "--admin HOST:PORT --token-file FILE")?;
+    let place = match address {
+        Some(address) => named(address, &flags.admin)?,
+        None => configured_place(&admin, &flags.admin)?,
+    };
+    // SECURITY: who has put TLS before that token does not want it to go in the clear.
+    if file.is_none() && admin.tls.is_some() && place.tls.is_none() {
+        return Err(ControlError::PlainToken);
+    }
     Ok(Target {
-        place: match address {
-            Some(address) => named(address, &flags.admin)?,
-            None => configured_place(&admin, &flags.admin)?,
-        },
+        place,
         token: match file {
             Some(file) => load(file)?,
             None => admin.token.ok_or(ControlError::NoToken)?,

@@ -5,6 +5,7 @@
 //! for the whole grace period, and cuts every stream at one instant; its own SIGQUIT hands over to a successor that may not
 //! be there.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,7 +178,19 @@ impl Keeper {
 
     /// Serves those who are there to their end, while a successor serves all others.
     async fn stay_behind(&self, orders: &mut Orders) {
-        self.wait_for_the_last(orders, LINGER_BEHIND).await;
+        let times = self.parts.times.load();
+        let mut waits = pin!(self.farewell(times.drain_timeout, LINGER_BEHIND));
+        let told = tokio::select! {
+            () = &mut waits => None,
+            told = orders.until_stop() => Some(told),
+        };
+        // A service manager that stops the service says so to each of its processes. Those who are there have their time.
+        if told == Some(Order::Stop) {
+            tokio::select! {
+                () = waits => {}
+                _ = orders.until_stop() => {}
+            }
+        }
         self.end().await;
     }
 
@@ -199,24 +212,26 @@ impl Keeper {
         self.sockets.lock().await.close(Entry::Public);
         life.advance(Phase::Draining);
         if stays {
-            self.wait_for_the_last(orders, LINGER).await;
+            self.wait_for_the_last(orders).await;
         }
         self.end().await;
     }
 
     /// Waits until nobody is there, the time is over, or we are told to stop once more.
-    async fn wait_for_the_last(&self, orders: &mut Orders, linger: Duration) {
-        let KeeperParts {
-            census,
-            life,
-            times,
-            ..
-        } = &self.parts;
-        let farewell = Farewell::new(census, life, times.load().drain_timeout, linger);
+    async fn wait_for_the_last(&self, orders: &mut Orders) {
+        let times = self.parts.times.load();
         tokio::select! {
-            () = farewell.wait() => {}
+            () = self.farewell(times.drain_timeout, LINGER) => {}
             _ = orders.until_stop() => {}
         }
+    }
+
+    /// Ready when nobody is there, or the time is over.
+    async fn farewell(&self, drain_timeout: Duration, linger: Duration) {
+        let KeeperParts { census, life, .. } = &self.parts;
+        Farewell::new(census, life, drain_timeout, linger)
+            .wait()
+            .await;
     }
 
     /// Sends away who is still there.

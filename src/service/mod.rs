@@ -16,6 +16,7 @@
 mod census;
 mod doorway;
 mod farewell;
+pub mod foster;
 mod herald;
 mod keeper;
 mod life;

@@ -13,8 +13,8 @@ use tokio::net::UnixStream;
 
 /// The variable of the environment with the id of the process that started us to take over.
 pub(super) const VARIABLE: &str = "ICECAST_BALANCER_PREDECESSOR";
-/// We let listeners in.
-pub(super) const READY: &str = "ready\n";
+/// We let listeners in; our process id follows.
+pub(super) const READY: &str = "ready ";
 /// All is ours.
 pub(super) const YOURS: &str = "yours\n";
 
@@ -67,7 +67,8 @@ fn line() -> io::Result<StdStream> {
 
 async fn converse(line: StdStream) -> io::Result<()> {
     let mut line = BufReader::new(UnixStream::from_std(line)?);
-    line.write_all(READY.as_bytes()).await?;
+    let ready = format!("{READY}{}\n", std::process::id());
+    line.write_all(ready.as_bytes()).await?;
     let mut said = String::new();
     line.read_line(&mut said).await?;
     match said.as_str() {

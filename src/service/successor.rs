@@ -5,24 +5,35 @@
 use std::env;
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
-use std::process::{Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use log::warn;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::time::timeout;
 
+use super::foster;
 use super::passed::{NOT_OURS, OURS, Owner};
 use super::predecessor::{READY, VARIABLE, YOURS};
 use super::sockets::Sockets;
 
 /// From its start until it lets listeners in. Its first round of polls is in that.
 pub(super) const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// This program, whatever its file is by now.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// What a foster parent says is a line.
+const WORDS_LIMIT_BYTES: u64 = 4096;
 
 /// The first file descriptor that is handed over (`sd_listen_fds(3)`).
 const FIRST_FD: i32 = 3;
@@ -33,23 +44,15 @@ pub(super) enum NoSuccessor {
     /// In a container the end of the first process is the end of all.
     #[error("this is process 1, with which the container would end: start a new container instead")]
     FirstProcess,
-    /// Nobody knows what was started.
-    #[error("the program's own name is not known")]
-    Nameless,
     /// The sockets could not be handed over.
     #[error("the sockets cannot be handed over: {0}")]
     Sockets(#[source] io::Error),
-    /// It could not be started.
-    #[error("{program} cannot be started: {source}")]
-    Start {
-        /// The file.
-        program: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It ended.
-    #[error("the new process ended before it was ready ({0}); its own words are above")]
-    Ended(ExitStatus),
+    /// No process of ours could be started.
+    #[error("no process can be started: {0}")]
+    Start(#[source] io::Error),
+    /// It could not be started, or ended.
+    #[error("{0}")]
+    Ended(String),
     /// It did not become ready.
     #[error("the new process was not ready within {} s", READY_DEADLINE.as_secs())]
     Late,
@@ -61,17 +64,19 @@ pub(super) enum NoSuccessor {
 /// A process that lets listeners in beside us, and waits for the word to take over.
 #[derive(Debug)]
 pub(super) struct Successor {
-    child: Child,
+    foster: Child,
+    /// The foster parent's process group, in which the successor is too.
+    group: Option<Pid>,
     line: BufReader<UnixStream>,
-    is_on_its_own: bool,
+    id: Option<u32>,
 }
 
 impl Drop for Successor {
     /// Nobody is left behind who might take over later, unasked.
     fn drop(&mut self) {
-        if !self.is_on_its_own {
-            // It may have ended by itself.
-            let _ = self.child.start_kill();
+        if let Some(group) = self.group {
+            // All of them may have ended by themselves.
+            let _ = killpg(group, Signal::SIGKILL);
         }
     }
 }
@@ -88,14 +93,17 @@ impl Successor {
         }
     }
 
-    /// Its process id, while it lives.
+    /// Its process id, as it told it.
     pub(super) fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.id
     }
 
-    /// Leaves all to it. From here on it outlives us.
+    /// Leaves all to it. From here on it outlives us, and is nobody's child of ours.
     pub(super) async fn hand_over(mut self) {
-        self.is_on_its_own = true;
+        self.group = None;
+        if let Err(error) = self.foster.kill().await {
+            warn!("the foster parent of the new process stays: {error}");
+        }
         if let Err(error) = self.line.write_all(YOURS.as_bytes()).await {
             // It takes over when the line is closed, too.
             warn!("the new process did not hear that all is its own: {error}");
@@ -104,51 +112,53 @@ impl Successor {
 
     fn start(sockets: &Sockets) -> Result<Self, NoSuccessor> {
         let (ours, theirs) = StdStream::pair().map_err(NoSuccessor::Sockets)?;
-        let (mut command, program) = command(sockets)?;
-        command.stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        let mut command = command(sockets)?;
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
         let mut command = tokio::process::Command::from(command);
-        let child = command.spawn();
-        let child = child.map_err(|source| NoSuccessor::Start { program, source })?;
+        let foster = command.spawn().map_err(NoSuccessor::Start)?;
         // Its own end would stay open here otherwise, and its death unheard.
         drop(command);
+        let group = foster.id().and_then(|id| i32::try_from(id).ok());
         ours.set_nonblocking(true).map_err(NoSuccessor::Line)?;
         let line = UnixStream::from_std(ours).map_err(NoSuccessor::Line)?;
         Ok(Self {
-            child,
+            foster,
+            group: group.map(Pid::from_raw),
             line: BufReader::new(line),
-            is_on_its_own: false,
+            id: None,
         })
     }
 
     async fn ready(&mut self) -> Result<(), NoSuccessor> {
         let mut said = String::new();
-        tokio::select! {
-            heard = self.line.read_line(&mut said) => {
-                heard.map_err(NoSuccessor::Line)?;
-            }
-            ended = self.child.wait() => {
-                return Err(ended.map_or_else(NoSuccessor::Line, NoSuccessor::Ended));
-            }
-        }
-        if said == READY {
+        let heard = self.line.read_line(&mut said).await;
+        heard.map_err(NoSuccessor::Line)?;
+        self.id = said
+            .strip_prefix(READY)
+            .and_then(|id| id.trim().parse().ok());
+        if self.id.is_some() {
             return Ok(());
         }
         // It closed its input: how it ends is what tells why.
-        let ended = self.child.wait().await;
-        Err(ended.map_or_else(NoSuccessor::Line, NoSuccessor::Ended))
+        let mut why = String::new();
+        if let Some(foster) = &mut self.foster.stdout {
+            let mut foster = foster.take(WORDS_LIMIT_BYTES);
+            let read = foster.read_to_string(&mut why).await;
+            read.map_err(NoSuccessor::Line)?;
+        }
+        Err(NoSuccessor::Ended(why.trim_end().to_owned()))
     }
 }
 
 /// Ourselves as we were started: the same words, the file that is there now.
-fn command(sockets: &Sockets) -> Result<(Command, String), NoSuccessor> {
+fn command(sockets: &Sockets) -> Result<Command, NoSuccessor> {
     if std::process::id() == 1 {
         return Err(NoSuccessor::FirstProcess);
     }
-    let mut words = env::args_os();
-    let program = words.next().ok_or(NoSuccessor::Nameless)?;
-    let name = program.to_string_lossy().into_owned();
-    let mut command = Command::new(program);
-    command.args(words).stdout(Stdio::inherit());
+    // The file may be another one by now: the foster parent is ourselves.
+    let mut command = Command::new(OURSELVES);
+    command.arg(foster::WORD).args(env::args_os());
+    command.stdout(Stdio::piped()).process_group(0);
     let sockets = sockets.for_successor().map_err(NoSuccessor::Sockets)?;
     let names = sockets.iter().map(|(_, owner)| match owner {
         Owner::Us => OURS,
@@ -172,5 +182,5 @@ fn command(sockets: &Sockets) -> Result<(Command, String), NoSuccessor> {
     command
         .fd_mappings(mappings.collect())
         .map_err(|error| NoSuccessor::Sockets(io::Error::other(error)))?;
-    Ok((command, name))
+    Ok(command)
 }

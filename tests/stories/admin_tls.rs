@@ -280,7 +280,10 @@ fn whoever_asks_in_the_wrong_way_is_told_the_right_one() {
     assert!(nowhere.errors.contains("/nowhere/ca"), "{nowhere:?}");
     let half = Ended::of(&["status", "--admin", &admin, "--cert", "/nowhere/cert"]);
     assert!(half.errors.contains("--key"), "{half:?}");
-    for ended in [clear, nowhere, half] {
+    let relay = secured.relay.address().to_string();
+    let told = secured.command(&["drain", &relay, "--admin", &admin]);
+    assert!(told.errors.contains("over TLS only"), "{told:?}");
+    for ended in [clear, nowhere, half, told] {
         assert_eq!(ended.code, Some(64), "{ended:?}");
     }
 }

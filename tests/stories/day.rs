@@ -1,4 +1,5 @@
-//! A day in the life of the process, with 200 people listening: start, upgrade, a bad upgrade, a relay's death, stop.
+//! A day in the life of the process, with 200 people listening: start, reload, a bad reload, upgrade, a bad upgrade, a relay's
+//! death, stop.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -38,6 +39,12 @@ fn nobody_hears_any_of_it() {
     let early = balancer.radios(100, MOUNT);
     settled(&early);
     let pounding = Pounding::of(balancer.address(), "/status");
+
+    let other = config.clone().with_relay(1, "weight = 50");
+    balancer.reload(&other);
+    balancer.rewrite(&other.with_section("[limitz]\nconnections = 10"));
+    balancer.reload_in_vain();
+    balancer.reload(&config);
 
     let began = Instant::now();
     let upgraded = command(&balancer, &["upgrade"]);
