@@ -113,11 +113,13 @@ pub struct Search {
     matches: Matches,
 }
 
-/// What was found so far. A telling match makes those that are not forgotten.
+/// What was found so far. A telling match makes those that are not forgotten, but for the dispute.
 #[derive(Debug, Default)]
 struct Matches {
     best: Option<Match>,
     telling: bool,
+    /// Whether one that is not telling agrees with the prediction: those that are may be its repetitions.
+    disputed: bool,
     agreeing: usize,
     all: usize,
 }
@@ -226,9 +228,10 @@ impl Search {
             true => self.matches.agreeing,
             false => self.matches.all,
         };
-        let foretold =
-            agrees && settled && self.prediction.is_some_and(Prediction::is_within_reach);
-        if candidates == 1 && (self.matches.telling || foretold) {
+        let within_reach = self.prediction.is_some_and(Prediction::is_within_reach);
+        let foretold = agrees && settled && within_reach;
+        let disputed = !agrees && within_reach && self.matches.disputed;
+        if candidates == 1 && (self.matches.telling && !disputed || foretold) {
             Outcome::Found { resume_at }
         } else {
             Outcome::Ambiguous { resume_at }
@@ -267,17 +270,20 @@ impl Match {
 impl Matches {
     /// Keeps the match nearest the prediction; without one the first: silence said twice is better than a word lost.
     fn note(&mut self, found: Match, telling: bool, prediction: Option<Prediction>) {
+        let agrees = prediction.is_some_and(|it| it.agrees(found.end));
+        self.disputed |= agrees && !telling;
         if self.telling && !telling {
             return;
         }
         if telling && !self.telling {
             *self = Self {
                 telling,
+                disputed: self.disputed,
                 ..Self::default()
             };
         }
         self.all += 1;
-        self.agreeing += usize::from(prediction.is_some_and(|it| it.agrees(found.end)));
+        self.agreeing += usize::from(agrees);
         let distance = |end| prediction.map_or(end as u64, |it| it.distance(end));
         if self
             .best

@@ -220,6 +220,23 @@ fn too_short_an_overlap_in_silence_lets_no_later_frame_pass_for_exact() {
 }
 
 #[test]
+fn a_loop_does_not_pass_for_exact_where_the_body_begins_just_before_the_predicted_place() {
+    // The body begins inside what repeats; the next round of the loop matches further back, all of the tail or most of it.
+    for (period, sent_bytes) in [(3073, 3470), (5000, 9000)] {
+        let programme = [vec![0; 9000], noise(period, 11).repeat(7)].concat();
+        let cut = 9000 + sent_bytes;
+        let (sent, body) = (&programme[..cut], &programme[cut - 40..]);
+        for size in [1, 1400, BURST_BYTES] {
+            let outcome = searched(sent, body, predicted(40, 0, 0), in_steps_of(size));
+            let place = Outcome::Ambiguous {
+                resume_at: period + 40,
+            };
+            assert_eq!(outcome, place, "a loop of {period} in steps of {size}");
+        }
+    }
+}
+
+#[test]
 fn the_bytes_behind_an_inexact_seam_are_found_alone() {
     let programme = noise(100_000, 4);
     let sent = [&noise(50_000, 5), &programme[49_000..50_000]].concat();
