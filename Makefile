@@ -51,6 +51,7 @@ bench-streams: tools-build tools-stories
 	bench/proxy/bench.py
 	bench/failover/bench.py
 	bench/reload/bench.py
+	bench/life/bench.py
 
 bench-tls: tools-build tools-stories
 	$(call need,haproxy,haproxy)

@@ -79,19 +79,19 @@ impl Keeper {
     }
 
     async fn keep(&self, orders: &mut Orders) {
-        let told = tokio::select! {
-            () = self.begin() => None,
-            told = orders.until_stop() => Some(told),
-        };
-        match told {
-            Some(Order::Stop) if self.parts.life.phase() == Phase::Serving => {
+        let mut told = match self.begin_unless_stopped(orders).await {
+            Ok(told) => told,
+            Err(Order::Stop) if self.parts.life.phase() == Phase::Serving => {
                 return self.stop(orders).await;
             }
-            Some(_) => return self.end().await,
-            None => {}
-        }
+            Err(_) => return self.end().await,
+        };
         loop {
-            match orders.next().await {
+            let order = match told.take() {
+                Some(order) => order,
+                None => orders.next().await,
+            };
+            match order {
                 Order::Stop => return self.stop(orders).await,
                 Order::StopNow => return self.end().await,
                 Order::Upgrade => match self.upgrade(orders).await {
@@ -99,6 +99,21 @@ impl Keeper {
                     Upgraded::No => {}
                     Upgraded::Stopped(Order::StopNow) => return self.end().await,
                     Upgraded::Stopped(_) => return self.stop(orders).await,
+                },
+            }
+        }
+    }
+
+    /// Begins, and returns what was told meanwhile and has to wait for that.
+    async fn begin_unless_stopped(&self, orders: &mut Orders) -> Result<Option<Order>, Order> {
+        let mut begins = pin!(self.begin());
+        let mut told = None;
+        loop {
+            tokio::select! {
+                () = &mut begins => return Ok(told),
+                order = orders.next() => match order {
+                    Order::Upgrade => told = Some(order),
+                    Order::Stop | Order::StopNow => return Err(order),
                 },
             }
         }

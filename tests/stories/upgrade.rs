@@ -86,6 +86,31 @@ fn a_new_process_takes_over_and_nobody_notices() {
     assert_eq!(balancer.tune_in("/status").status, 200);
 }
 
+/// A service manager stops a service by telling each of its processes.
+#[test]
+fn at_a_stop_the_old_one_s_listeners_have_their_time_too() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(2, MOUNT);
+    settled(&radios);
+    let old = pid(&balancer);
+    balancer.process().signal("USR2");
+    eventually(seconds(30), "a new process answers", || {
+        pid(&balancer) != old
+    });
+
+    balancer.process().signal("TERM");
+    go_on_unbroken(&radios, fleet.source(MOUNT), 2);
+    balancer.process().signal("TERM");
+
+    eventually(seconds(3), "the old one ends", || {
+        balancer.process().ended().is_some()
+    });
+    let told = balancer.log().matches("left: the balancer stopped").count();
+    assert_eq!(told, 2, "{}", balancer.said());
+    assert_eq!(balancer.tune_in("/status").status, 200);
+}
+
 #[test]
 fn one_command_does_it_and_says_what_came_of_it() {
     let fleet = Fleet::of(1).carrying(MOUNT);
