@@ -4,7 +4,7 @@ that it redirects: who was lost, what was missing, how long each took. Every byt
 
 Needs: icecast2 setpriv; builds the release binary and the swarm.
 """
-import argparse, http.client, json, pathlib, shutil, statistics, subprocess, sys, threading, time
+import argparse, contextlib, http.client, json, pathlib, shutil, statistics, subprocess, sys, threading, time
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "proxy"))
@@ -50,6 +50,12 @@ def whole(swarm):
 def status(server):
     return json.loads(page(server.admin + "/status"))
 
+def lives(pid):
+    """Whoever inherited it may leave it unburied for a while."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    return False
+
 def upgrade(binary, config):
     began = time.monotonic()
     ended = subprocess.run([binary, "upgrade", "--config", config], capture_output=True, text=True, timeout=60)
@@ -83,22 +89,24 @@ def main():
         start = time.monotonic()
         record["upgrade"] = upgrade(binary, config)
         successor = status(server)["pid"]
-        stack.callback(lambda: pathlib.Path(f"/proc/{successor}").exists() and subprocess.run(["kill", str(successor)]))
+        stack.callback(lambda: lives(successor) and subprocess.run(["kill", str(successor)]))
         late = stack.enter_context(Swarm(swarm_binary, folder, server.url, flags.listeners - flags.listeners // 2))
         late.ramped(60)
         record["upgrade"] |= seen(knockers, start, time.monotonic()) | {"took_over": successor != server.process.pid}
 
         start = time.monotonic()
-        binary.unlink()
+        command = folder / "command" / binary.name
+        command.parent.mkdir()
+        binary.rename(command)
         binary.write_text("#!/bin/sh\nexit 3\n")
         binary.chmod(0o755)
-        record["bad upgrade"] = upgrade(built, config) | {"old_goes_on": status(server)["pid"] == successor}
+        record["bad upgrade"] = upgrade(command, config) | {"old_goes_on": status(server)["pid"] == successor}
         time.sleep(5)
         record["bad upgrade"] |= seen(knockers, start, time.monotonic())
         record["listeners of the old process"], record["listeners of the new one"] = whole(early), whole(late)
 
-        start = time.monotonic()
         early.end_report()
+        start = time.monotonic()
         server.process.wait(timeout=30)
         record["the old process gone after its last listener"] = round(time.monotonic() - start, 2)
 
@@ -110,9 +118,9 @@ def main():
         for knocker in knockers:
             knocker.over = True
         record["stop"] = {"let_in_for_seconds": round(refused, 2), "resident_bytes": memory_bytes(successor)["rss"], **whole(late)}
-        start = time.monotonic()
         late.end_report()
-        while pathlib.Path(f"/proc/{successor}").exists() and time.monotonic() - start < 30:
+        start = time.monotonic()
+        while lives(successor) and time.monotonic() - start < 30:
             time.sleep(0.01)
         record["stop"]["gone_after_the_last_seconds"] = round(time.monotonic() - start, 2)
     print(json.dumps(record, indent=1))

@@ -276,6 +276,22 @@ fn one_that_hangs_is_ended() {
 }
 
 #[test]
+fn told_before_the_first_polls_are_over_it_upgrades_when_they_are() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let config = ConfigText::of(&fleet).and_relay_at(silent.local_addr().unwrap());
+    let config = config.polled("interval = \"2s\"\ntimeout = \"2s\"");
+    let balancer = Balancer::starting_with(&config);
+    let old = pid(&balancer);
+
+    balancer.process().signal("USR2");
+
+    eventually(seconds(30), "a new process answers", || {
+        pid(&balancer) != old
+    });
+}
+
+#[test]
 fn when_the_old_one_dies_in_the_middle_the_new_one_goes_on_alone() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let balancer = Balancer::with_config(&ConfigText::of(&fleet));
