@@ -32,13 +32,11 @@ mod validate;
 mod value;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::bytes::Regex;
-use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::fleet::{Origin, Relay};
 
@@ -47,7 +45,7 @@ pub use self::entry::{Address, Bind, Limits, Tls};
 pub use self::env::Sources;
 pub use self::error::{Fault, Place, Problem, Problems, SecretFault, Spot};
 pub use self::load::{Loaded, load};
-pub use self::operator::AdminTls;
+pub use self::operator::{Admin, AdminTls, Token};
 pub use self::reading::{LastReading, Reading};
 
 /// Everything an operator can say, valid as a whole.
@@ -104,38 +102,12 @@ pub enum Mode {
     Proxy,
 }
 
-/// The operator's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    /// Where status, metrics and readiness are asked; `None` (`bind = ""`) turns it off.
-    pub bind: Option<SocketAddr>,
-    /// What is spoken there instead of plain HTTP.
-    pub tls: Option<AdminTls>,
-    /// What a request must know to change anything; `None` refuses every change.
-    pub token: Option<Token>,
-    /// Where it is kept what an operator wants of relays; `None` forgets it at the end.
-    pub state_file: Option<PathBuf>,
-}
-
 /// When the configuration is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reload {
     /// When its file changes too, and not only when we are told.
     pub watch: bool,
 }
-
-/// The secret that guards changes over the admin bind, read from a file.
-#[derive(Debug, Clone)]
-pub struct Token(pub SecretString);
-
-/// Two tokens are the same when their texts are.
-impl PartialEq for Token {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
-    }
-}
-
-impl Eq for Token {}
 
 /// How relays are polled.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,12 @@
-//! `[admin]` on TLS: the operator's address as its clients see it.
+//! `[admin]`: the operator's address, what guards it, and TLS as its clients see it.
 //!
 //! In: the section. Out: files of which it is known that they can be used; half of a pair, or a file that needs another one,
 //! is a mistake.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::draft::AdminDraft;
 use super::error::{Fault, Spot};
@@ -11,6 +14,32 @@ use super::reader::Reader;
 use super::section::{Read, Section};
 use super::value;
 use crate::tls::{ClientAuthority, Files, Pair};
+
+/// The operator's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where status, metrics and readiness are asked; `None` (`bind = ""`) turns it off.
+    pub bind: Option<SocketAddr>,
+    /// What is spoken there instead of plain HTTP.
+    pub tls: Option<AdminTls>,
+    /// What a request must know to change anything; `None` refuses every change.
+    pub token: Option<Token>,
+    /// Where it is kept what an operator wants of relays; `None` forgets it at the end.
+    pub state_file: Option<PathBuf>,
+}
+
+/// The secret that guards changes over the admin bind, read from a file.
+#[derive(Debug, Clone)]
+pub struct Token(pub SecretString);
+
+/// Two tokens are the same when their texts are.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for Token {}
 
 /// TLS at the operator's address.
 #[derive(Debug, Clone, PartialEq, Eq)]

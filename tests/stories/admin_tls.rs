@@ -262,7 +262,9 @@ fn whoever_asks_in_the_wrong_way_is_told_the_right_one() {
 
     let public = format!("https://{}", secured.balancer.address());
     let silent = Ended::of(&["status", "--admin", &public]);
-    assert!(silent.errors.contains("perhaps without TLS"), "{silent:?}");
+    // A hello is random: with a line end in it, it is answered as a broken request.
+    let is_told = ["perhaps without TLS", "speaks no TLS"].map(|why| silent.errors.contains(why));
+    assert!(is_told.contains(&true), "{silent:?}");
     let garbage = Hostile::that_is(Manner::Garbage);
     let garbage = format!("https://{}", garbage.address());
     let secret = Ended::of(&["status", "--admin", &garbage]);
