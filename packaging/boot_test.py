@@ -237,6 +237,9 @@ def stopped(machine, listener):
     began = time.monotonic()
     machine.run("systemctl", "stop", "--no-block", SERVICE)
     listener.hears_more()
+    # He is the predecessor's, whom systemd tells to stop once more when the process that it follows is gone.
+    eventually(15, "the new process is gone", lambda: machine.property("MainPID") == "0")
+    listener.hears_more()
     assert machine.property("ActiveState") == "deactivating"
     listener.end()
     eventually(20, "the service is over after its last listener", lambda: machine.property("ActiveState") == "inactive")
@@ -255,6 +258,20 @@ def behind_its_socket(machine):
         eventually(10, "it is ready again", lambda: machine.property("ActiveState") == "active")
     print(f"behind its socket: started by a request, restarted, killed: {crowd.counted()}")
     assert crowd.bad == 0
+
+
+def killed_after_an_upgrade(machine, folder):
+    listener = Listener(machine, folder)
+    try:
+        listener.hears_more()
+        machine.run("icecast-balancer", "upgrade", "--config", CONFIG)
+        process = machine.property("MainPID")
+        machine.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", SERVICE)
+        eventually(15, "systemd starts it again, whoever the old process still carries", lambda: machine.property("MainPID") not in (process, "0"))
+        eventually(10, "it is ready again", lambda: machine.property("ActiveState") == "active")
+    finally:
+        listener.end()
+    print("killed after an upgrade: the old process does not stand in the way of a new start")
 
 
 def removed(machine):
@@ -284,6 +301,7 @@ def story(machine, folder, package):
     finally:
         listener.end()
     behind_its_socket(machine)
+    killed_after_an_upgrade(machine, folder)
     removed(machine)
 
 

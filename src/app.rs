@@ -162,15 +162,21 @@ pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(),
     };
     server.add_service(background_service("herald", herald));
     announce::all(&config);
-    let keeper = KeeperParts {
+    let mut keeper = KeeperParts {
         stop,
         times: parts.times.clone(),
-        life,
+        life: life.clone(),
         census,
         notifier: notifier.clone(),
+        catch_up: Arc::new(|| {}),
     };
     if let Some(sources) = sources {
-        let reload = Reload::new(parts, sources, config, reading, notifier);
+        let reload = Reload::new(parts.clone(), sources, config, reading, notifier, life);
+        let read_again = reload.catch_up();
+        keeper.catch_up = Arc::new(move || {
+            read_again();
+            parts.states.restore(&mut parts.fleet.lock());
+        });
         server.add_service(background_service("reload", reload));
     }
     server.run(RunArgs {

@@ -2,7 +2,7 @@
 //!
 //! In: the fleet, after each order and each other roster. Out: a small JSON file, written whole; at the start the states in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::control::STATES;
 use crate::acme::write_whole;
-use crate::fleet::{AdminState, Fleet, SharedFleet};
+use crate::fleet::{AdminState, Fleet, RelayId, SharedFleet};
 
 /// Thousands of relays fit; a larger file is the wrong one.
 const FILE_LIMIT_BYTES: u64 = 1024 * 1024;
@@ -41,7 +41,7 @@ impl States {
         }
     }
 
-    /// Sets the states that are in the file. One that cannot be read is told, and left as it is until something is kept.
+    /// Sets the states that are in the file; a relay that is not in it is ready. A file that cannot be read is told, and left as it is until something is kept.
     pub fn restore(&self, fleet: &mut Fleet) {
         let Some(file) = &self.file else { return };
         let kept = match load(file) {
@@ -55,18 +55,21 @@ impl States {
                 return;
             }
         };
-        for (name, word) in kept.relays {
-            let known = fleet.roster().find(|(_, relay)| relay.name == name);
-            let state = STATES.into_iter().find(|state| state.as_str() == word);
-            let (Some((id, _)), Some(state)) = (known, state) else {
-                warn!(
-                    "{}: {name:?} with state {word:?} is not known, and forgotten",
-                    file.display()
+        let mut states = kept.states(fleet, file);
+        let before: Vec<_> = fleet
+            .iter()
+            .map(|(id, _, standing, _)| (id, standing.admin_state))
+            .collect();
+        for (id, before) in before {
+            let state = states.remove(&id).unwrap_or_default();
+            if state != before {
+                let name = fleet.relay(id).map_or("", |relay| &relay.name);
+                info!(
+                    "relay {name}: {}, as it was set before the start",
+                    state.as_str()
                 );
-                continue;
-            };
-            info!("relay {name}: {word}, as it was set before the start");
-            fleet.set_admin_state(id, state);
+                fleet.set_admin_state(id, state);
+            }
         }
     }
 
@@ -89,6 +92,24 @@ impl States {
 }
 
 impl Kept {
+    fn states(self, fleet: &Fleet, file: &Path) -> HashMap<RelayId, AdminState> {
+        let mut states = HashMap::new();
+        for (name, word) in self.relays {
+            let known = fleet.roster().find(|(_, relay)| relay.name == name);
+            let state = STATES.into_iter().find(|state| state.as_str() == word);
+            match (known, state) {
+                (Some((id, _)), Some(state)) => {
+                    states.insert(id, state);
+                }
+                _ => warn!(
+                    "{}: {name:?} with state {word:?} is not known, and forgotten",
+                    file.display()
+                ),
+            }
+        }
+        states
+    }
+
     fn of(fleet: &Fleet) -> Self {
         let unready = fleet
             .iter()

@@ -18,7 +18,7 @@ use super::parts::Parts;
 use super::waiting::waiting;
 use crate::config::{self, Config, LastReading, Loaded, Reading, Sources};
 use crate::fleet::Reform;
-use crate::service::Notifier;
+use crate::service::{Life, Notifier, Phase};
 use crate::tls::stamp;
 
 /// How often it is looked whether the file has changed; one that changed is read when it did not change again until the next
@@ -41,6 +41,7 @@ struct Shared {
     last: LastReading,
     watches: AtomicBool,
     notifier: Arc<Notifier>,
+    life: Arc<Life>,
 }
 
 impl Reload {
@@ -52,6 +53,7 @@ impl Reload {
         started: Config,
         last: LastReading,
         notifier: Arc<Notifier>,
+        life: Arc<Life>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -61,7 +63,17 @@ impl Reload {
                 started,
                 last,
                 notifier,
+                life,
             }),
+        }
+    }
+
+    /// Reads again what a predecessor may have read after this process began.
+    pub fn catch_up(&self) -> impl Fn() + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || {
+            info!("taking over: reading the configuration again");
+            shared.read_again();
         }
     }
 
@@ -141,7 +153,10 @@ impl Shared {
         }
         let reform = self.parts.take(&config, &self.started);
         let reform = reform.map_err(|error| error.to_string())?;
-        self.parts.states.keep(&self.parts.fleet);
+        // Before and after, the file is that of another process.
+        if self.life.phase() == Phase::Serving {
+            self.parts.states.keep(&self.parts.fleet);
+        }
         self.watches.store(config.reload.watch, Ordering::Relaxed);
         let waiting = waiting(&self.started, &config);
         tell_news(&reform, &waiting);

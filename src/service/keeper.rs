@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use log::{error, info, warn};
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::census::Census;
@@ -39,6 +40,9 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
 const LINGER_BEHIND: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(300);
 
+/// How often a service manager says that a predecessor is to stop, whose listeners have their time nevertheless.
+const MANAGERS_STOPS: usize = 2;
+
 /// Keeps the process's life.
 pub struct Keeper {
     parts: KeeperParts,
@@ -57,6 +61,8 @@ pub struct KeeperParts {
     pub census: Census,
     /// The way to the service manager.
     pub notifier: Arc<Notifier>,
+    /// Reads once more what a predecessor may have been told since we read it.
+    pub catch_up: Arc<dyn Fn() + Send + Sync>,
 }
 
 #[async_trait]
@@ -84,7 +90,12 @@ impl Keeper {
             Err(Order::Stop) if self.parts.life.phase() == Phase::Serving => {
                 return self.stop(orders).await;
             }
-            Err(_) => return self.end().await,
+            Err(_) => {
+                if self.parts.life.phase() < Phase::Serving {
+                    self.sockets.lock().await.give_back();
+                }
+                return self.end().await;
+            }
         };
         loop {
             let order = match told.take() {
@@ -95,7 +106,7 @@ impl Keeper {
                 Order::Stop => return self.stop(orders).await,
                 Order::StopNow => return self.end().await,
                 Order::Upgrade => match self.upgrade(orders).await {
-                    Upgraded::HandedOver => return self.stay_behind(orders).await,
+                    Upgraded::To(successor) => return self.stay_behind(orders, successor).await,
                     Upgraded::No => {}
                     Upgraded::Stopped(Order::StopNow) => return self.end().await,
                     Upgraded::Stopped(_) => return self.stop(orders).await,
@@ -128,6 +139,9 @@ impl Keeper {
             life.advance(Phase::Opening);
             life.opened(Entry::Public).await;
             predecessor.take_over().await;
+            // Files are read in it: not among those who serve. A panic in there is in the log, and no reason not to serve.
+            let catch_up = self.parts.catch_up.clone();
+            let _ = spawn_blocking(move || catch_up()).await;
             life.note_upgrade(Upgrade::TookOver(id));
             life.advance(Phase::Serving);
         } else {
@@ -163,9 +177,9 @@ impl Keeper {
         };
         drop(sockets);
         match raised {
-            Ok(successor) => {
-                self.hand_over(successor).await;
-                Upgraded::HandedOver
+            Ok(mut successor) => {
+                self.hand_over(&mut successor).await;
+                Upgraded::To(successor.into())
             }
             Err(why) => {
                 error!("no upgrade: {why}; this process goes on");
@@ -175,7 +189,7 @@ impl Keeper {
         }
     }
 
-    async fn hand_over(&self, successor: Successor) {
+    async fn hand_over(&self, successor: &mut Successor) {
         let KeeperParts { life, notifier, .. } = &self.parts;
         life.advance(Phase::Leaving);
         for entry in [Entry::Public, Entry::Operator] {
@@ -192,18 +206,25 @@ impl Keeper {
     }
 
     /// Serves those who are there to their end, while a successor serves all others.
-    async fn stay_behind(&self, orders: &mut Orders) {
+    ///
+    /// SYSTEMD: (252) a stop is said to each process of the service, and once more to those that outlive the one that it follows.
+    /// It starts no service anew that died before all of its processes are gone.
+    async fn stay_behind(&self, orders: &mut Orders, mut successor: Box<Successor>) {
         let times = self.parts.times.load();
         let mut waits = pin!(self.farewell(times.drain_timeout, LINGER_BEHIND));
-        let told = tokio::select! {
-            () = &mut waits => None,
-            told = orders.until_stop() => Some(told),
-        };
-        // A service manager that stops the service says so to each of its processes. Those who are there have their time.
-        if told == Some(Order::Stop) {
-            tokio::select! {
-                () = waits => {}
-                _ = orders.until_stop() => {}
+        for stops in 1..=MANAGERS_STOPS + 1 {
+            let told = tokio::select! {
+                () = &mut waits => break,
+                told = orders.until_stop() => told,
+            };
+            if told == Order::StopNow {
+                break;
+            }
+            if stops == 1 && !successor.lives() {
+                warn!(
+                    "the process that took over is gone: nobody is let in before this one is gone, too"
+                );
+                break;
             }
         }
         self.end().await;
@@ -266,7 +287,7 @@ impl Keeper {
 /// What came of an upgrade.
 enum Upgraded {
     /// A successor serves.
-    HandedOver,
+    To(Box<Successor>),
     /// We go on.
     No,
     /// We were told to stop meanwhile.

@@ -8,6 +8,8 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdStream;
 
 use log::{info, warn};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{getpgrp, getppid};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
@@ -53,7 +55,19 @@ impl Predecessor {
         info!("taking over from process {}", self.id);
         if let Err(error) = converse(self.line).await {
             warn!("process {} is gone before it handed over: {error}", self.id);
+            end_foster_parent();
         }
+    }
+}
+
+/// Who would have ended it is gone, and it holds our sockets for as long as it lives. It leads the group that we are in.
+fn end_foster_parent() {
+    let parent = getppid();
+    if parent.as_raw() > 1
+        && parent == getpgrp()
+        && let Err(error) = kill(parent, Signal::SIGKILL)
+    {
+        warn!("the foster parent {parent} stays: {error}");
     }
 }
 

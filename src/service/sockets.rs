@@ -36,6 +36,8 @@ pub(super) struct Socket {
     pub(super) entry: Entry,
     pub(super) owner: Owner,
     pub(super) fd: OwnedFd,
+    /// Whether it was there before this process.
+    was_passed: bool,
 }
 
 /// All listening sockets of this process.
@@ -56,7 +58,9 @@ impl Sockets {
         let operator = operator.map(|address| (address, Entry::Operator));
         let mut sockets = Self(Vec::new());
         for (address, entry) in public.chain(operator) {
-            let socket = match passed.take(&address) {
+            let found = passed.take(&address);
+            let was_passed = found.is_some();
+            let socket = match found {
                 Some((fd, owner)) => Ok((fd, owner)),
                 None => {
                     if was_passed_any {
@@ -71,11 +75,11 @@ impl Sockets {
                     entry,
                     owner,
                     fd,
+                    was_passed,
                 }),
                 Err(source) => {
                     let address = address.to_string();
-                    // A path that we made must not stay behind.
-                    sockets.close(Entry::Public);
+                    sockets.give_back();
                     return Err(CannotListen { address, source });
                 }
             }
@@ -117,6 +121,13 @@ impl Sockets {
             }
         }
         self.leave_behind(entry);
+    }
+
+    /// Lets go of all of them as if this process had never been: a path that it made must not stay behind, and at one of a
+    /// predecessor's that one listens still.
+    pub(super) fn give_back(&mut self) {
+        self.0.retain(|socket| !socket.was_passed);
+        self.close(Entry::Public);
     }
 
     /// Lets go of the sockets of an entry; somebody else listens on them.

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
+use futures_util::FutureExt as _;
 use log::warn;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -99,7 +100,7 @@ impl Successor {
     }
 
     /// Leaves all to it. From here on it outlives us, and is nobody's child of ours.
-    pub(super) async fn hand_over(mut self) {
+    pub(super) async fn hand_over(&mut self) {
         self.group = None;
         if let Err(error) = self.foster.kill().await {
             warn!("the foster parent of the new process stays: {error}");
@@ -108,6 +109,11 @@ impl Successor {
             // It takes over when the line is closed, too.
             warn!("the new process did not hear that all is its own: {error}");
         }
+    }
+
+    /// Whether it is there still: the line is its input for as long as it lives.
+    pub(super) fn lives(&mut self) -> bool {
+        self.line.read_u8().now_or_never().is_none()
     }
 
     fn start(sockets: &Sockets) -> Result<Self, NoSuccessor> {

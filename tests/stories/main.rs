@@ -39,6 +39,7 @@ mod reload_refused;
 mod stage;
 mod states;
 mod stop;
+mod succession;
 mod tls;
 mod unbroken;
 mod units;

@@ -1,8 +1,9 @@
 //! States: what an operator set of relays outlives the process.
 
 use std::fs;
+use std::net::TcpListener;
 
-use crate::harness::{ConfigText, Fleet, Folder, Guarded};
+use crate::harness::{ConfigText, Fleet, Folder, Guarded, eventually, own_address, seconds};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -61,4 +62,69 @@ fn a_state_goes_with_its_relay_and_a_broken_file_is_told_and_ignored() {
         fleet.shares(&guarded.balancer.tune_in_times(6, MOUNT)),
         [3, 3]
     );
+}
+
+/// One who lets connections in and says nothing: the first round of polls takes as long as it may.
+fn silent() -> TcpListener {
+    TcpListener::bind(own_address()).unwrap()
+}
+
+#[test]
+fn what_is_ordered_and_written_while_a_new_process_starts_is_not_lost() {
+    let (fleet, folder, silent) = (
+        Fleet::of(2).carrying(MOUNT),
+        Folder::new("states"),
+        silent(),
+    );
+    let config = remembering(&fleet, &[1, 2], &folder)
+        .and_relay_at(silent.local_addr().unwrap())
+        .polled("interval = \"3s\"\ntimeout = \"3s\"");
+    let guarded = Guarded::with_config(config.clone());
+    let balancer = &guarded.balancer;
+    guarded.order("drain", fleet.relay(2));
+    let old = balancer.process().id();
+
+    balancer.process().signal("USR2");
+    eventually(seconds(5), "the new one is on its way", || {
+        balancer.count("taking over") == 0 && balancer.count("admin on http") == 2
+    });
+    guarded.order("drain", fleet.relay(1));
+    guarded.order("ready", fleet.relay(2));
+    let key = format!("token_file = \"{}\"", guarded.token.path());
+    balancer.reload(&config.with_admin(&key).with("mode = \"proxy\""));
+    eventually(seconds(10), "it answers", || {
+        balancer.ask_as_operator("/status").json()["pid"] != old
+    });
+
+    let state = |relay| {
+        let status = balancer.admin_status();
+        status.of(fleet.relay(relay)).admin_state()
+    };
+    assert_eq!([state(1), state(2)], ["drain", "ready"]);
+    eventually(seconds(3), "what was written is in force", || {
+        balancer.tune_in(MOUNT).status == 200
+    });
+    assert_eq!([state(1), state(2)], ["drain", "ready"]);
+}
+
+#[test]
+fn who_has_handed_over_keeps_no_states() {
+    let (fleet, folder) = (Fleet::of(2).carrying(MOUNT), Folder::new("states"));
+    let config = remembering(&fleet, &[1, 2], &folder).with("mode = \"proxy\"");
+    let guarded = Guarded::with_config(config);
+    let balancer = &guarded.balancer;
+    let _stays = balancer.radio(MOUNT);
+    let old = balancer.process().id();
+    balancer.process().signal("USR2");
+    eventually(seconds(10), "the new one answers", || {
+        balancer.ask_as_operator("/status").json()["pid"] != old
+    });
+    guarded.order("drain", fleet.relay(1));
+
+    let before = balancer.count("the configuration is in force");
+    balancer.hang_up();
+    eventually(seconds(5), "the old one has read", || {
+        balancer.count("the configuration is in force") > before
+    });
+    assert!(folder.read("relays.json").contains(&fleet.relay(1).name()));
 }

@@ -13,19 +13,19 @@ use crate::harness::{
 const MOUNT: &str = "/live.mp3";
 
 /// Puts another file in the place of the program's, as a package does.
-fn replace(binary: &Path, with: &[u8]) {
+pub fn replace(binary: &Path, with: &[u8]) {
     let new = binary.with_extension("new");
     fs::write(&new, with).unwrap();
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&new, binary).unwrap();
 }
 
-fn pid(balancer: &Balancer) -> u64 {
+pub fn pid(balancer: &Balancer) -> u64 {
     let status = balancer.ask_as_operator("/status").json();
     status["pid"].as_u64().unwrap()
 }
 
-fn outcome(balancer: &Balancer) -> (String, String) {
+pub fn outcome(balancer: &Balancer) -> (String, String) {
     let status = balancer.ask_as_operator("/status").json();
     let word = |key: &str| {
         status["upgrade"][key]
@@ -101,7 +101,7 @@ fn at_a_stop_the_old_one_s_listeners_have_their_time_too() {
 
     balancer.process().signal("TERM");
     go_on_unbroken(&radios, fleet.source(MOUNT), 2);
-    balancer.process().signal("TERM");
+    balancer.process().signal("INT");
 
     eventually(seconds(3), "the old one ends", || {
         balancer.process().ended().is_some()
@@ -317,6 +317,17 @@ fn when_the_old_one_dies_in_the_middle_the_new_one_goes_on_alone() {
     assert!(!beaten.faults.iter().any(refused), "{:?}", beaten.faults);
     assert!(beaten.failed <= 4, "those who were let in: {beaten:?}");
     assert_eq!(balancer.tune_in(MOUNT).status, 307);
+    let parent = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid(&balancer))).unwrap();
+        let (_, rest) = stat.rsplit_once(") ").unwrap();
+        rest.split(' ').nth(1).unwrap().to_owned()
+    };
+    eventually(seconds(3), "nobody stays between", || {
+        let program = fs::read_link(format!("/proc/{}/exe", parent()));
+        program.map_or(true, |program| {
+            !program.starts_with(balancer.binary().parent().unwrap())
+        })
+    });
 }
 
 #[test]
