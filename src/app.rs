@@ -34,7 +34,7 @@ use crate::front::{self, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way
 use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
-    CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets,
+    CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets, Tenure,
 };
 use crate::stream::{Mover, Seats, Studio};
 use crate::tls::{BadPair, Watch};
@@ -121,8 +121,9 @@ pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(),
     let watch = Watch(parts.certificates.clone());
     server.add_service(background_service("certificates", watch));
     let acme_status = acme.as_ref().map(Acme::status);
-    if let Some(acme) = acme {
-        server.add_service(background_service("acme", acme));
+    if let Some(work) = acme {
+        let life = life.clone();
+        server.add_service(background_service("acme", Tenure { work, life }));
     }
     let reading = Reading::taken_now();
     if let Some(bind) = config.admin.bind {

@@ -28,6 +28,7 @@ mod pulse;
 mod sockets;
 mod stop;
 mod successor;
+mod tenure;
 
 pub use census::{Census, Count};
 pub use doorway::{Doors, Doorway};
@@ -38,3 +39,4 @@ pub use notify::Notifier;
 pub use pulse::Pulse;
 pub use sockets::{CannotListen, Sockets};
 pub use stop::Stop;
+pub use tenure::Tenure;
