@@ -1,6 +1,7 @@
 //! The door of the operator's address: TLS where it is wanted, and an end for whoever says nothing.
 //!
-//! In: accepted connections. Out: requests for the pages. A crowd keeps nobody out: see [`Crowd`].
+//! In: accepted connections. Out: requests for the pages. A crowd keeps nobody out: the oldest connection gives way to the newest, as
+//! whoever is hung up on would be one who has just come to ask.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +18,10 @@ use pingora::time::timeout;
 use rustls::ServerConfig;
 
 use super::AdminPages;
-use super::crowd::Crowd;
+use crate::front::{Budget, Limits};
+
+/// Monitoring, dashboards and some operators have a dozen connections.
+const CONNECTIONS: usize = 256;
 
 /// As at the public addresses.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,7 +39,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(30);
 pub struct AdminDoor {
     pages: Arc<AdminPages>,
     acceptor: Option<Acceptor>,
-    crowd: Crowd,
+    budget: Arc<Budget>,
     told: Mutex<Option<Instant>>,
 }
 
@@ -45,7 +49,10 @@ impl AdminDoor {
         Self {
             pages: Arc::new(pages),
             acceptor: terms.map(Acceptor::from_server_config),
-            crowd: Crowd::default(),
+            budget: Arc::new(Budget::new(Limits {
+                connections: CONNECTIONS,
+                ..Limits::default()
+            })),
             told: Mutex::new(None),
         }
     }
@@ -116,10 +123,11 @@ impl ServerApp for AdminDoor {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let place = self.crowd.enter();
-        tokio::select! {
-            _ = self.serve(stream, shutdown) => {}
-            () = place.lost() => debug!("a connection at the admin bind made room for a newer one"),
+        // Where it comes from does not count here.
+        let pass = self.budget.admit(None).ok()?;
+        let served = self.serve(stream, shutdown);
+        if pass.place().rest_during(served).await.is_none() {
+            debug!("a connection at the admin bind made room for a newer one");
         }
         None
     }

@@ -6,7 +6,6 @@
 
 mod answer;
 mod control;
-mod crowd;
 mod door;
 mod guard;
 mod metrics;

@@ -71,10 +71,10 @@ pub async fn serve(
         let mut rest = requests.is_empty().then(|| pass.place().rest());
         let event = tokio::select! {
             biased;
-            _ = shutdown.changed(), if !is_closing => Event::Farewell,
+            _ = shutdown.changed(), if !is_closing => Event::Enough,
             Some(_) = requests.join_next() => continue,
             accepted = HttpSession::from_h2_conn(&mut connection, digest.clone()) => accepted.into(),
-            () = quiet(&mut rest, is_closing) => Event::Quiet,
+            () = quiet(&mut rest, is_closing) => Event::Enough,
         };
         if rest.is_some_and(|rest| !rest.end()) {
             // The place is another's: nothing is begun any more, and who does not go is gone all the same.
@@ -89,7 +89,7 @@ pub async fn serve(
                 requests.spawn(served);
             }
             Event::Malformed if toll.admits_malformed() => {}
-            Event::Quiet | Event::Farewell if !is_closing => toll.exhaust(),
+            Event::Enough if !is_closing => toll.exhaust(),
             _ => break,
         }
         if toll.is_exhausted() && !is_closing {
@@ -140,10 +140,8 @@ enum Event {
     Request(Box<HttpSession>),
     /// A request that made no sense; it was answered.
     Malformed,
-    /// Nothing, for too long.
-    Quiet,
-    /// We stop.
-    Farewell,
+    /// Nothing, for too long; or we stop.
+    Enough,
     /// It is over.
     End,
 }

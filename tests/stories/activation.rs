@@ -18,6 +18,13 @@ fn activated(config: &ConfigText, public: SocketAddr, socket: &TcpListener) -> B
     })
 }
 
+#[track_caller]
+fn is_ready(balancer: &Balancer) {
+    eventually(seconds(5), "it is ready", || {
+        balancer.ask_as_operator("/ready").status == 200
+    });
+}
+
 #[test]
 fn killed_and_started_again_it_refuses_nobody() {
     let fleet = Fleet::of(2).carrying(MOUNT);
@@ -25,9 +32,7 @@ fn killed_and_started_again_it_refuses_nobody() {
     let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
     let socket = TcpListener::bind(public).unwrap();
     let first = activated(&config, public, &socket);
-    eventually(seconds(5), "it is ready", || {
-        first.ask_as_operator("/ready").status == 200
-    });
+    is_ready(&first);
     let pounding = Pounding::of(public, MOUNT);
     eventually(seconds(5), "it answers", || {
         first.tune_in(MOUNT).status == 307
@@ -37,9 +42,7 @@ fn killed_and_started_again_it_refuses_nobody() {
 
     let restarted = Instant::now();
     let second = activated(&config, public, &socket);
-    eventually(seconds(5), "it is ready", || {
-        second.ask_as_operator("/ready").status == 200
-    });
+    is_ready(&second);
 
     let beaten = pounding.finish();
     // Whoever was let in at the moment of the kill is cut off; whoever comes later waits and is answered.
@@ -75,9 +78,7 @@ fn what_is_handed_over_and_what_is_configured_need_not_be_the_same() {
         *command = hand_over(command, sockets);
     });
 
-    eventually(seconds(5), "it is ready", || {
-        balancer.ask_as_operator("/ready").status == 200
-    });
+    is_ready(&balancer);
     assert_eq!(balancer.tune_in("/status").status, 200);
     let elsewhere = crate::harness::Question::get("/status").ask(other).unwrap();
     assert_eq!(elsewhere.status, 200);
@@ -106,9 +107,7 @@ fn stopped_it_leaves_the_sockets_to_the_manager() {
     let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
     let socket = TcpListener::bind(public).unwrap();
     let first = activated(&config, public, &socket);
-    eventually(seconds(5), "it is ready", || {
-        first.ask_as_operator("/ready").status == 200
-    });
+    is_ready(&first);
     let pounding = Pounding::of(public, MOUNT);
     eventually(seconds(5), "it answers", || {
         first.tune_in(MOUNT).status == 307

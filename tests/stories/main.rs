@@ -44,6 +44,7 @@ mod tls;
 mod unbroken;
 mod units;
 mod upgrade;
+mod upgrade_in_vain;
 mod upstream;
 mod upstream_tls;
 mod vectors;
