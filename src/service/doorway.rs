@@ -80,7 +80,8 @@ impl<S: Service> Service for Doorway<S> {
         };
         self.life.until(opens).await;
         let closing = self.life.closing(self.entry);
-        if *closing.borrow() {
+        // Told to end before it served: whoever were let in now would get no answer.
+        if *closing.borrow() || self.life.phase() == Phase::Ending {
             return;
         }
         let sockets = Some(self.sockets.clone());
@@ -102,5 +103,66 @@ impl<S: Service> Service for Doorway<S> {
 
     fn threads(&self) -> Option<usize> {
         self.service.threads()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use pingora::server::Fds;
+    use tokio::sync::watch;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Room {
+        has_let_in: Arc<AtomicBool>,
+    }
+
+    #[async_trait]
+    impl Service for Room {
+        async fn start_service(&mut self, _: Option<ListenFds>, _: ShutdownWatch, _: usize) {
+            self.has_let_in.store(true, Ordering::Relaxed);
+        }
+
+        fn name(&self) -> &'static str {
+            "room"
+        }
+    }
+
+    /// Whether a doorway of this entry lets in when its process goes through these phases before the doorway looks.
+    async fn lets_in(entry: Entry, phases: &[Phase]) -> bool {
+        let life = Arc::new(Life::default());
+        let room = Room::default();
+        let has_let_in = room.has_let_in.clone();
+        let mut doorway = Doorway {
+            service: room,
+            entry,
+            life: life.clone(),
+            sockets: Arc::new(Fds::new().into()),
+            pulse: Arc::default(),
+        };
+        for phase in phases {
+            life.advance(*phase);
+        }
+        let (_process, shutdown) = watch::channel(false);
+        doorway.start_service(None, shutdown, 1).await;
+        has_let_in.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_before_it_served_lets_nobody_in() {
+        for entry in [Entry::Public, Entry::Operator] {
+            assert!(!lets_in(entry, &[Phase::Ending]).await, "{entry:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_told_to_stop_as_it_begins_answers_until_then() {
+        for entry in [Entry::Public, Entry::Operator] {
+            let phases = [Phase::Serving, Phase::Leaving];
+            assert!(lets_in(entry, &phases).await, "{entry:?}");
+        }
     }
 }

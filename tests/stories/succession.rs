@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use crate::harness::{
-    Balancer, ConfigText, Fleet, Folder, Question, Radio, eventually, go_on_unbroken, own_address,
-    seconds, settled,
+    Balancer, ConfigText, Fleet, Folder, Pounding, Question, Radio, eventually, go_on_unbroken,
+    own_address, seconds, settled,
 };
 use crate::upgrade::{outcome, pid, replace};
 
@@ -101,11 +101,15 @@ fn a_new_one_that_is_told_to_stop_leaves_all_to_the_old_one() {
     let line = balancer.log_line_with("I am ").unwrap();
     let id = line.trim_start_matches("I am ").trim().parse().unwrap();
     signals_are_heard(id);
+    let pounding = Pounding::of(balancer.admin(), "/live");
     terminate(id);
     eventually(seconds(10), "it failed", || {
-        outcome(&balancer).0 == "failed"
+        balancer.log().contains("no upgrade")
     });
+    let beaten = pounding.finish();
 
+    assert_eq!(outcome(&balancer).0, "failed");
+    assert_eq!(beaten.failed, 0, "{:?}", beaten.faults);
     assert!(
         UnixStream::connect(&path).is_ok(),
         "the old one is reached there still"
