@@ -130,28 +130,31 @@ impl Mover {
     }
 
     fn rebalance(&self, rounds: &mut Rounds, wanted: Rebalance, now: Instant) {
-        let Some((fullest, emptiest)) = uneven(&self.fleet.lock(), wanted, now) else {
+        let Some(uneven) = uneven(&self.fleet.lock(), wanted, now) else {
             *rounds = Rounds {
                 emptied_since: std::mem::take(&mut rounds.emptied_since),
                 ..Rounds::default()
             };
             return;
         };
-        if rounds.uneven_for(fullest, now) < UNEVEN_FOR {
+        if rounds.uneven_for(uneven.fullest, now) < UNEVEN_FOR {
             return;
         }
         rounds.owed_listeners += f64::from(wanted.listeners_per_second) * STEP.as_secs_f64();
         let count = rounds.owed_listeners.floor();
         rounds.owed_listeners -= count;
-        let mut berths = self.streams.on(fullest);
+        let mut berths = self.streams.on(uneven.fullest);
+        // A joint takes a moment: who was asked already makes them more even soon.
+        let asked = berths.iter().filter(|berth| berth.is_asked_to_move());
+        let left = uneven.surplus.saturating_sub(asked.count());
         let fleet = self.fleet.lock();
         berths.retain(|berth| {
             let carriers = fleet.mounts().carriers(&berth.mount);
             carriers
                 .iter()
-                .any(|carrier| carrier.relay == emptiest && carrier.is_there(now))
+                .any(|carrier| carrier.relay == uneven.emptiest && carrier.is_there(now))
         });
-        ask(&berths, count as usize);
+        ask(&berths, left.min(count as usize));
     }
 }
 
@@ -170,8 +173,17 @@ fn ask(berths: &[Arc<Berth>], count: usize) {
     asked.take(count).for_each(drop);
 }
 
+/// Two relays that differ by more than they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Uneven {
+    fullest: RelayId,
+    emptiest: RelayId,
+    /// How many listeners the fullest has more than when both are even.
+    surplus: usize,
+}
+
 /// The fullest and the emptiest relay that take listeners, when they differ by more than they may.
-fn uneven(fleet: &Fleet, rebalance: Rebalance, now: Instant) -> Option<(RelayId, RelayId)> {
+fn uneven(fleet: &Fleet, rebalance: Rebalance, now: Instant) -> Option<Uneven> {
     let loads = fleet.iter().filter(|(_, _, standing, _)| {
         let barrier = relay_barrier(standing, now);
         barrier.is_none() && !standing.suspect
@@ -185,61 +197,12 @@ fn uneven(fleet: &Fleet, rebalance: Rebalance, now: Instant) -> Option<(RelayId,
     let allowed = most.as_f64() * f64::from(rebalance.difference_percent) / 100.0;
     // One listener more or less is no difference, whatever the part.
     let one = 1.0 / f64::from(least.weight()) + 1.0 / f64::from(most.weight());
-    (difference > allowed.max(one)).then_some((fullest, emptiest))
+    (difference > allowed.max(one)).then(|| Uneven {
+        fullest,
+        emptiest,
+        surplus: (difference / one) as usize,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::fleet::Polled;
-    use crate::fleet::tests::{relays, report, rules};
-
-    fn fleet_with(listeners: &[u32], now: Instant) -> Fleet {
-        let names = ["a", "b", "c"];
-        let mut fleet = Fleet::new(relays(names.get(..listeners.len()).unwrap()), rules());
-        for (id, count) in (0..).map(RelayId).zip(listeners) {
-            let outcome = report(&[("/live.mp3", *count)]);
-            let polled = Polled {
-                began: now,
-                outcome,
-            };
-            fleet.apply(id, polled, now);
-        }
-        fleet
-    }
-
-    #[test]
-    fn a_drain_is_spread_over_its_time_and_leaves_nobody() {
-        let mut left = 100;
-        let mut asked = Vec::new();
-        for step in 0..20 {
-            let time = Duration::from_secs(5).saturating_sub(STEP * step);
-            let now = share(left, time);
-            left -= now;
-            asked.push(now);
-        }
-        assert_eq!(left, 0);
-        assert!(asked.iter().all(|now| *now <= 6), "{asked:?}");
-        assert_eq!(share(7, Duration::ZERO), 7);
-        assert_eq!(share(0, Duration::from_secs(9)), 0);
-    }
-
-    #[test]
-    fn listeners_move_only_where_relays_differ_by_more_than_they_may() {
-        let now = Instant::now();
-        let rebalance = Rebalance {
-            listeners_per_second: 1,
-            difference_percent: 20,
-        };
-        let uneven = |listeners: &[u32]| uneven(&fleet_with(listeners, now), rebalance, now);
-        assert_eq!(uneven(&[100, 90]), None);
-        assert_eq!(uneven(&[100, 70]), Some((RelayId(0), RelayId(1))));
-        assert_eq!(uneven(&[0, 9, 30]), Some((RelayId(2), RelayId(0))));
-        assert_eq!(uneven(&[2, 0]), None, "one more or less");
-        assert_eq!(uneven(&[3, 0]), Some((RelayId(0), RelayId(1))));
-        assert_eq!(uneven(&[50]), None);
-        let mut drained = fleet_with(&[100, 10], now);
-        drained.set_admin_state(RelayId(1), AdminState::Drain);
-        assert_eq!(super::uneven(&drained, rebalance, now), None);
-    }
-}
+mod tests;
