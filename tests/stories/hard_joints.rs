@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::harness::{
     BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, Content, Flaw, Fleet, Radio, Relay,
-    TuneIn, assert_unbroken, eventually, go_on_unbroken, hear_more, millis, seconds, settled,
+    TuneIn, assert_unbroken, carried_from, eventually, go_on_unbroken, hear_more, millis, seconds,
+    settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -57,6 +58,7 @@ fn a_relay_is_killed_in_the_middle_of_a_silence() {
     let well_within = begin + 5_000;
     let first = Content::of(&radios[0].audio(), &whole).begins_at().unwrap();
     radios[0].hear_up_to(well_within - first, seconds(10));
+    let moving = carried_from(&balancer, fleet.relay(1));
     fleet.relay(1).kill();
 
     let places = radios.iter().map(|radio| {
@@ -70,7 +72,7 @@ fn a_relay_is_killed_in_the_middle_of_a_silence() {
     );
     hear_more(&radios, end - begin);
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
-    assert_eq!(balancer.seams("exact"), 2);
+    assert_eq!(balancer.seams("exact"), moving);
 }
 
 #[test]
@@ -81,6 +83,7 @@ fn a_relay_is_killed_and_the_next_one_has_no_past_to_give() {
     let radios = balancer.radios(4, MOUNT);
     hear_more(&radios, 2 * BYTES_PER_SECOND);
 
+    let moving = carried_from(&balancer, fleet.relay(1));
     fleet.relay(1).kill();
     hear_more(&radios, 4 * BYTES_PER_SECOND);
 
@@ -97,7 +100,10 @@ fn a_relay_is_killed_and_the_next_one_has_no_past_to_give() {
         }
         assert_eq!(radio.end(), None);
     }
-    assert_eq!((balancer.seams("audible"), balancer.seams("exact")), (2, 0));
+    assert_eq!(
+        (balancer.seams("audible"), balancer.seams("exact")),
+        (moving, 0)
+    );
 }
 
 /// Every frame of a programme has the sync word and the bitrate of its first.
@@ -113,6 +119,7 @@ fn relays_are_half_a_second_apart() {
     let radios = balancer.radios(4, MOUNT);
     settled(&radios);
 
+    let moving = carried_from(&balancer, fleet.relay(1));
     fleet.relay(1).kill();
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
 
@@ -126,7 +133,10 @@ fn relays_are_half_a_second_apart() {
     });
     fleet.relay(2).kill();
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
-    assert_eq!((balancer.seams("exact"), balancer.seams("audible")), (6, 0));
+    assert_eq!(
+        (balancer.seams("exact"), balancer.seams("audible")),
+        (moving + 4, 0)
+    );
 }
 
 #[test]
@@ -143,6 +153,7 @@ fn a_relay_is_killed_in_a_silence_longer_than_its_burst() {
     // By now no relay can tell where the silence began.
     let deep_within = end - 2 * BYTES_PER_SECOND;
     radios[0].hear_up_to(deep_within - first, seconds(20));
+    let moving = carried_from(&balancer, fleet.relay(1));
     fleet.relay(1).kill();
     hear_more(&radios, 5 * BYTES_PER_SECOND);
 
@@ -155,13 +166,14 @@ fn a_relay_is_killed_in_a_silence_longer_than_its_burst() {
             [] => {}
             [Flaw::Missing { at, bytes } | Flaw::Repeated { at, bytes }] => {
                 assert!(in_the_silence(at), "{heard}");
-                assert!(bytes < BYTES_PER_SECOND, "{heard}");
+                // The burst's end tells the time, and a busy machine brings it late.
+                assert!(bytes < BURST_BYTES, "{heard}");
             }
             _ => panic!("{heard}"),
         }
     }
     let seams = ["exact", "guessed", "audible"].map(|kind| balancer.seams(kind));
-    assert_eq!(seams, [0, 2, 0], "nobody claims to know");
+    assert_eq!(seams, [0, moving, 0], "nobody claims to know");
 }
 
 #[track_caller]
@@ -209,10 +221,11 @@ fn the_next_relay_has_another_name_for_the_mount() {
     let radios = balancer.radios(4, MOUNT);
     settled(&radios);
 
+    let moving = carried_from(&balancer, fleet.relay(1));
     fleet.relay(1).kill();
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
-    assert_eq!(balancer.seams("exact"), 2);
+    assert_eq!(balancer.seams("exact"), moving);
 }
 
 #[test]

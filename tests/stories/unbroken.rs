@@ -5,8 +5,8 @@
 use std::time::Instant;
 
 use crate::harness::{
-    BURST_BYTES, Balancer, ConfigText, Fleet, Format, Wire, eventually, go_on_unbroken,
-    kill_connections_to, millis, nobody_waited, seconds, settled,
+    BURST_BYTES, Balancer, ConfigText, Fleet, Format, Wire, carried_from, eventually,
+    go_on_unbroken, kill_connections_to, millis, nobody_waited, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -17,18 +17,20 @@ fn a_relay_is_killed() {
     let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let radios = balancer.radios(6, MOUNT);
     settled(&radios);
-    let on_relay_1 = fleet.relay(1).reported_listeners();
+    let moving = carried_from(&balancer, fleet.relay(1));
 
     let killed = Instant::now();
     fleet.relay(1).kill();
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
     nobody_waited(&radios, killed, millis(1_500));
-    assert_eq!(on_relay_1, 3, "half of them were there");
     eventually(seconds(3), "all are on relay 2", || {
         fleet.relay(2).reported_listeners() == 6
     });
-    assert_eq!((balancer.seams("exact"), balancer.seams("audible")), (3, 0));
+    assert_eq!(
+        (balancer.seams("exact"), balancer.seams("audible")),
+        (moving, 0)
+    );
 }
 
 #[test]
@@ -37,13 +39,14 @@ fn a_relay_is_shut_down() {
     let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let radios = balancer.radios(4, MOUNT);
     settled(&radios);
+    let moving = carried_from(&balancer, fleet.relay(2));
 
     let stopped = Instant::now();
     fleet.relay(2).stop();
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
     nobody_waited(&radios, stopped, millis(2_500));
-    assert_eq!(balancer.seams("exact"), 2);
+    assert_eq!(balancer.seams("exact"), moving);
 }
 
 #[test]
@@ -53,13 +56,14 @@ fn a_relay_hangs() {
     let balancer = Balancer::with_config(&config);
     let radios = balancer.radios(4, MOUNT);
     settled(&radios);
+    let moving = carried_from(&balancer, fleet.relay(1));
 
     let frozen = Instant::now();
     fleet.relay(1).freeze();
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
     nobody_waited(&radios, frozen, millis(2_800));
-    assert_eq!(balancer.seams("exact"), 2);
+    assert_eq!(balancer.seams("exact"), moving);
     fleet.relay(1).thaw();
 }
 
@@ -136,8 +140,8 @@ fn a_connection_to_a_relay_breaks_in_the_middle_of_the_burst() {
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
     settled(&radios);
-    let seams = (balancer.seams("exact"), balancer.seams("audible"));
-    assert_eq!(seams, (3, 0), "half of them came by the weak wire");
+    assert!(balancer.seams("exact") > 0, "some came by the weak wire");
+    assert_eq!(balancer.seams("audible"), 0);
 }
 
 #[test]
@@ -158,11 +162,15 @@ fn a_relay_is_killed_at_320_kbit_per_second() {
     let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
     let radios = balancer.radios(4, MOUNT);
     settled(&radios);
+    let moving = carried_from(&balancer, fleet.relay(1));
 
     let killed = Instant::now();
     fleet.relay(1).kill();
 
     go_on_unbroken(&radios, fleet.source(MOUNT), 3);
     nobody_waited(&radios, killed, millis(1_500));
-    assert_eq!((balancer.seams("exact"), balancer.seams("audible")), (2, 0));
+    assert_eq!(
+        (balancer.seams("exact"), balancer.seams("audible")),
+        (moving, 0)
+    );
 }

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::balancer::Balancer;
 use super::content::assert_unbroken;
 use super::programme::BURST_BYTES;
 use super::radio::Radio;
+use super::running_relay::RunningRelay;
 use super::source::Source;
 use super::wait::seconds;
 
@@ -14,6 +16,15 @@ pub fn settled(radios: &[Radio]) {
     for radio in radios {
         radio.hear_up_to(BURST_BYTES, seconds(10));
     }
+}
+
+/// How many of them are carried from that relay: some, or there is nothing to tell. Where each of them came in a moment of
+/// his own, a poll in between may show one of them twice, and halves are not always halves.
+#[track_caller]
+pub fn carried_from(balancer: &Balancer, relay: &RunningRelay) -> u64 {
+    let streams = balancer.admin_status().of(relay).streams();
+    assert!(streams > 0, "nobody is carried from {}", relay.name());
+    streams
 }
 
 /// Waits until so many bytes more have come to each of them.

@@ -46,7 +46,7 @@ mod wait;
 mod wire;
 
 pub use acme_server::AcmeServer;
-pub use audience::{go_on_unbroken, hear_more, nobody_waited, settled};
+pub use audience::{carried_from, go_on_unbroken, hear_more, nobody_waited, settled};
 pub use authority::{Authority, Certifier, PairFiles};
 pub use balancer::Balancer;
 pub use config_text::ConfigText;
