@@ -21,7 +21,7 @@ use pingora::services::listening::Service;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use thiserror::Error;
 
-pub use crate::service::Stop;
+pub use crate::service::{Signals, Stop};
 
 use admin::Identity;
 use parts::Parts;
@@ -59,11 +59,20 @@ pub enum StartError {
     Poller(#[from] PollerError),
 }
 
-/// Serves until told to stop. What comes from `sources` is read again when that is wanted; nothing is, without them.
+/// Who has the configuration read again, or another process take over.
+#[derive(Debug)]
+pub struct Operator {
+    /// Where the configuration comes from.
+    pub sources: Sources,
+    /// How he says so.
+    pub signals: Signals,
+}
+
+/// Serves until told to stop. Without an operator nothing is read again.
 ///
 /// # Errors
 /// Nothing was served: an address is taken, or a part could not be built.
-pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(), StartError> {
+pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(), StartError> {
     let sockets = Sockets::open(&config)?;
     let life = Arc::new(Life::default());
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
@@ -171,8 +180,11 @@ pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(),
         notifier: notifier.clone(),
         catch_up: Arc::new(|| {}),
     };
-    if let Some(sources) = sources {
-        let reload = Reload::new(parts.clone(), sources, config, reading, notifier, life);
+    let mut upgrade = None;
+    if let Some(Operator { sources, signals }) = operator {
+        upgrade = Some(signals.upgrade);
+        let asked = (sources, signals.reload);
+        let reload = Reload::new(parts.clone(), asked, config, reading, notifier, life);
         let read_again = reload.catch_up();
         keeper.catch_up = Arc::new(move || {
             read_again();
@@ -181,7 +193,7 @@ pub fn serve(config: Config, sources: Option<Sources>, stop: Stop) -> Result<(),
         server.add_service(background_service("reload", reload));
     }
     server.run(RunArgs {
-        shutdown_signal: Box::new(Keeper::new(keeper, sockets)),
+        shutdown_signal: Box::new(Keeper::new(keeper, sockets, upgrade)),
     });
     info!("stopped");
     Ok(())

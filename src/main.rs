@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use icecast_balancer::app::{self, Stop};
+use icecast_balancer::app::{self, Operator, Signals, Stop};
 use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
 use icecast_balancer::config::{self, Loaded, Problems, Sources};
 use icecast_balancer::fleet::AdminState;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     };
     let sources = Sources::of_process(cli.source.config);
     match cli.command.unwrap_or(Command::Run) {
-        Command::Run => run(&sources),
+        Command::Run => run(sources),
         Command::Check => check(&sources),
         Command::Status(flags) => control::status(&flags, &sources),
         Command::Drain(flags) => control::order(AdminState::Drain, &flags, &sources),
@@ -42,10 +42,18 @@ fn explain(answer: &clap::Error) -> ExitCode {
     }
 }
 
-fn run(sources: &Sources) -> ExitCode {
+fn run(sources: Sources) -> ExitCode {
+    // Before anything that takes time: whoever started us may tell us something by now.
+    let signals = match Signals::remember() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("cannot listen for signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let Loaded {
         config, notices, ..
-    } = match config::load(sources) {
+    } = match config::load(&sources) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
@@ -53,7 +61,8 @@ fn run(sources: &Sources) -> ExitCode {
     for notice in notices {
         log::warn!("{notice}");
     }
-    match app::serve(config, Some(sources.clone()), Stop::Signal) {
+    let operator = Operator { sources, signals };
+    match app::serve(config, Some(operator), Stop::Signal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use log::{error, info, warn};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
+use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::parts::Parts;
@@ -31,6 +32,7 @@ const SHOWN_PROBLEMS: usize = 20;
 /// Reads again.
 pub(super) struct Reload {
     shared: Arc<Shared>,
+    asked: Mutex<Signal>,
 }
 
 struct Shared {
@@ -45,17 +47,18 @@ struct Shared {
 }
 
 impl Reload {
-    /// Reads `sources` for `parts`, which were built on the configuration `started`.
+    /// Reads what the operator writes, when he asks for it, for `parts`, which were built on the configuration `started`.
     /// The service manager hears of each reading.
     pub fn new(
         parts: Arc<Parts>,
-        sources: Sources,
+        (sources, asked): (Sources, Signal),
         started: Config,
         last: LastReading,
         notifier: Arc<Notifier>,
         life: Arc<Life>,
     ) -> Self {
         Self {
+            asked: Mutex::new(asked),
             shared: Arc::new(Shared {
                 watches: AtomicBool::new(started.reload.watch),
                 parts,
@@ -92,13 +95,7 @@ impl Reload {
 #[async_trait]
 impl BackgroundService for Reload {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut asked = match signal(SignalKind::hangup()) {
-            Ok(asked) => asked,
-            Err(error) => {
-                warn!("cannot listen for SIGHUP, the configuration is not read again: {error}");
-                return;
-            }
-        };
+        let mut asked = self.asked.lock().await;
         let file = self.shared.sources.config_file();
         let stamp = || file.as_deref().and_then(stamp);
         let (mut read, mut seen) = (stamp(), stamp());

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use log::{error, info, warn};
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use tokio::signal::unix::Signal;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -47,6 +48,7 @@ const MANAGERS_STOPS: usize = 2;
 pub struct Keeper {
     parts: KeeperParts,
     sockets: Mutex<Sockets>,
+    upgrade: Mutex<Option<Signal>>,
 }
 
 /// What a keeper needs.
@@ -68,7 +70,8 @@ pub struct KeeperParts {
 #[async_trait]
 impl ShutdownSignalWatch for Keeper {
     async fn recv(&self) -> ShutdownSignal {
-        let mut orders = Orders::listen(self.parts.stop.clone());
+        let upgrade = self.upgrade.lock().await.take();
+        let mut orders = Orders::listen(self.parts.stop.clone(), upgrade);
         self.keep(&mut orders).await;
         // All that was to be waited for was waited for.
         ShutdownSignal::FastShutdown
@@ -76,11 +79,12 @@ impl ShutdownSignalWatch for Keeper {
 }
 
 impl Keeper {
-    /// A keeper of these sockets.
-    pub fn new(parts: KeeperParts, sockets: Sockets) -> Self {
+    /// A keeper of these sockets, who upgrades at this signal.
+    pub fn new(parts: KeeperParts, sockets: Sockets, upgrade: Option<Signal>) -> Self {
         Self {
             parts,
             sockets: Mutex::new(sockets),
+            upgrade: Mutex::new(upgrade),
         }
     }
 

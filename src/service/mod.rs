@@ -38,5 +38,5 @@ pub use life::{Entry, Errand, Life, Phase, Upgrade};
 pub use notify::Notifier;
 pub use pulse::Pulse;
 pub use sockets::{CannotListen, Sockets};
-pub use stop::Stop;
+pub use stop::{Signals, Stop};
 pub use tenure::Tenure;

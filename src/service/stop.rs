@@ -1,6 +1,9 @@
 //! What the process is told to do: by signals, or by whoever runs it as a part of himself.
 
+use std::io;
+
 use log::{info, warn};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -11,6 +14,32 @@ pub enum Stop {
     Signal,
     /// Signals, or this side's partner when it is dropped.
     Dropped(watch::Receiver<()>),
+}
+
+/// The signals that would end a process which serves, and are remembered from its first moment on instead.
+#[derive(Debug)]
+pub struct Signals {
+    /// SIGHUP: the configuration is to be read again.
+    pub reload: Signal,
+    /// SIGUSR2: a new process is to take over.
+    pub upgrade: Signal,
+}
+
+impl Signals {
+    /// From here on they end nothing. What is told before somebody waits for it is found by whoever does, once for each.
+    ///
+    /// # Errors
+    /// There is not even a file descriptor to hear them with.
+    pub fn remember() -> io::Result<Self> {
+        // TOKIO: (1.54) a signal is caught for as long as the process lives, and kept for each `Signal`, until the next runtime, of
+        // whomever it is, finds it in a pipe that all of them have.
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _inside = runtime.enter();
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
+    }
 }
 
 /// What the process is told.
@@ -33,12 +62,12 @@ pub(super) struct Orders {
 }
 
 impl Orders {
-    /// From here on signals are orders.
-    pub(super) fn listen(stop: Stop) -> Self {
+    /// From here on signals are orders; those to upgrade may have been remembered.
+    pub(super) fn listen(stop: Stop, upgrade: Option<Signal>) -> Self {
         Self {
             terminate: heard(SignalKind::terminate(), "SIGTERM"),
             interrupt: heard(SignalKind::interrupt(), "SIGINT"),
-            upgrade: heard(SignalKind::user_defined2(), "SIGUSR2"),
+            upgrade: upgrade.or_else(|| heard(SignalKind::user_defined2(), "SIGUSR2")),
             stop,
         }
     }

@@ -24,6 +24,7 @@ mod day;
 mod descriptors;
 mod entrance;
 mod faults;
+mod first_moments;
 mod hard_joints;
 mod harness;
 mod mounts;

@@ -1,0 +1,114 @@
+//! The first moments of a process: what it is told before it serves ends nothing, and is not lost.
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use command_fds::{CommandFdExt as _, FdMapping};
+
+use crate::harness::{Balancer, ConfigText, FakeRelay, eventually, open_port, seconds};
+use crate::upgrade::{outcome, pid};
+
+const MOUNT: &str = "/live.mp3";
+
+/// A balancer that stands in the middle of its start: its sockets are open, and nobody takes its first line.
+struct Held {
+    balancer: Balancer,
+    lines: UnixStream,
+}
+
+impl Held {
+    fn with(config: &ConfigText) -> Self {
+        let (lines, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let full = loop {
+            if let Err(full) = (&theirs).write_all(b"\n") {
+                break full;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        theirs.set_nonblocking(false).unwrap();
+        let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
+        let balancer = Balancer::arranged(config, public, |command| {
+            let mut held = Command::new("sh");
+            held.args(["-c", "exec \"$0\" \"$@\" 2>&3 3>&-"]);
+            held.arg(command.get_program()).args(command.get_args());
+            let theirs = theirs.try_clone().unwrap().into();
+            let errors = FdMapping {
+                parent_fd: theirs,
+                child_fd: 3,
+            };
+            held.fd_mappings(vec![errors]).unwrap();
+            *command = held;
+        });
+        Self { balancer, lines }
+    }
+
+    /// Takes its lines from now on, into its log.
+    fn go_on(self) -> Balancer {
+        let Self {
+            balancer,
+            mut lines,
+        } = self;
+        let log = balancer.config_file().with_file_name("output");
+        let mut log = OpenOptions::new().append(true).open(log).unwrap();
+        std::thread::spawn(move || io::copy(&mut lines, &mut log));
+        eventually(seconds(8), "it is ready", || {
+            let ended = balancer.process().ended();
+            assert!(ended.is_none(), "it ended: {ended:?}");
+            balancer.ask_as_operator("/ready").status == 200
+        });
+        balancer
+    }
+}
+
+#[test]
+fn a_reload_that_is_told_in_the_middle_of_the_start_is_carried_out() {
+    let relays = [FakeRelay::of(MOUNT), FakeRelay::of(MOUNT)];
+    let one = ConfigText::of_none().and_relay_at(relays[0].address());
+    let held = Held::with(&one);
+    held.balancer
+        .rewrite(&one.and_relay_at(relays[1].address()));
+    held.balancer.hang_up();
+
+    let balancer = held.go_on();
+
+    eventually(seconds(5), "both relays are there", || {
+        balancer.status().len() == 2
+    });
+    assert_eq!(balancer.count("SIGHUP: reading"), 1, "{}", balancer.said());
+}
+
+#[test]
+fn an_upgrade_that_is_told_in_the_middle_of_the_start_is_carried_out() {
+    let relay = FakeRelay::of(MOUNT);
+    let held = Held::with(&ConfigText::of_none().and_relay_at(relay.address()));
+    let first = u64::from(held.balancer.process().id());
+    held.balancer.process().signal("USR2");
+    held.balancer.process().signal("HUP");
+
+    let balancer = held.go_on();
+
+    eventually(seconds(20), "a new process serves", || {
+        pid(&balancer) != first && outcome(&balancer).0 == "done"
+    });
+    eventually(seconds(8), "the first one is gone", || {
+        balancer.process().ended().is_some()
+    });
+    assert!(balancer.process().ended().unwrap().success());
+    assert_eq!(balancer.ask_as_operator("/ready").status, 200);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_the_start_stops_it_there() {
+    let relay = FakeRelay::of(MOUNT);
+    let held = Held::with(&ConfigText::of_none().and_relay_at(relay.address()));
+
+    held.balancer.process().signal("TERM");
+
+    eventually(seconds(5), "it ends", || {
+        held.balancer.process().ended().is_some()
+    });
+}
