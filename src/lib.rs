@@ -28,11 +28,12 @@
 //! 9. [`stream`]: a listener's audio, on and on, from whichever relay lives. Its hard parts are pure.
 //! 10. [`front`]: what listeners talk to: Pingora's `ProxyHttp`, behind a gate that inspects requests.
 //! 11. [`admin`]: what operators and their machines ask and tell.
-//! 12. [`app`]: puts the parts together; the only one that knows every part.
-//! 13. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
-//! 14. [`cli`] and [`logging`]: the outside of the program.
-//! 15. [`control`]: the commands that ask and tell a running balancer, from outside.
-//! 16. [`documents`]: man pages and completions, for packages.
+//! 12. [`logging`]: what is written on standard error.
+//! 13. [`app`]: puts the parts together; the only one that knows every part.
+//! 14. [`demo`]: relays and listeners of our own, and [`tryout`], which puts the app before them.
+//! 15. [`cli`]: the outside of the program.
+//! 16. [`control`]: the commands that ask and tell a running balancer, from outside.
+//! 17. [`documents`]: man pages and completions, for packages.
 
 pub mod acme;
 pub mod admin;

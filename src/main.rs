@@ -57,7 +57,7 @@ fn run(sources: Sources) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
-    logging::start(config.log.level);
+    logging::at(config.log.level);
     for notice in notices {
         log::warn!("{notice}");
     }

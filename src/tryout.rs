@@ -27,7 +27,7 @@ const OPENING_STEP: Duration = Duration::from_millis(20);
 
 /// Runs the demo to its end; 1 when nothing was heard or the port is taken.
 pub fn run(flags: &DemoFlags) -> ExitCode {
-    logging::start(LevelFilter::Warn);
+    logging::at(LevelFilter::Warn);
     let stage = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

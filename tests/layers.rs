@@ -23,10 +23,10 @@ const ROOMS: [&str; 17] = [
     "stream",
     "front",
     "admin",
+    "logging",
     "app",
     "demo",
     "cli",
-    "logging",
     "control",
     "documents",
 ];

@@ -19,6 +19,7 @@ use super::parts::Parts;
 use super::waiting::waiting;
 use crate::config::{self, Config, LastReading, Loaded, Reading, Sources};
 use crate::fleet::Reform;
+use crate::logging;
 use crate::service::{Life, Notifier, Phase};
 use crate::tls::stamp;
 
@@ -150,6 +151,7 @@ impl Shared {
         }
         let reform = self.parts.take(&config, &self.started);
         let reform = reform.map_err(|error| error.to_string())?;
+        logging::at(config.log.level);
         // Before and after, the file is that of another process.
         if self.life.phase() == Phase::Serving {
             self.parts.states.keep(&self.parts.fleet);

@@ -13,9 +13,9 @@ pub(super) fn waiting(started: &Config, new: &Config) -> Vec<&'static str> {
     let Config {
         threads,
         binds,
-        log,
         admin,
         tls,
+        log: _,
         mode: _,
         public_url: _,
         trusted_proxies: _,
@@ -57,7 +57,6 @@ pub(super) fn waiting(started: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("[tls.acme]", *acme != started.tls.acme),
         ("[[tls.certificate]]", lacks_certificates(new, started)),
-        ("[log]", *log != started.log),
     ];
     let keys = differs.into_iter().filter(|(_, differs)| *differs);
     keys.map(|(key, _)| key).collect()

@@ -7,8 +7,8 @@ use std::time::Instant;
 use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, Fleet, Guarded, PairFiles, Question, TOKEN, TlsClient, TuneIn,
-    eventually, go_on_unbroken, millis, seconds, settled,
+    Authority, Balancer, ConfigText, FakeRelay, Fleet, Guarded, PairFiles, Question, TOKEN,
+    TlsClient, TuneIn, eventually, go_on_unbroken, millis, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -267,13 +267,9 @@ fn what_the_process_was_built_on_waits_and_the_rest_takes_effect() {
     let balancer = Balancer::with_config(&config);
     let (more, address) = proxied(&fleet, &[1]).and_plain_bind("");
 
-    balancer.reload(
-        &more
-            .with("threads = 3")
-            .with_section("[log]\nlevel = \"debug\""),
-    );
+    balancer.reload(&more.with("threads = 3"));
 
-    for key in ["threads", "[[bind]]", "[log]"] {
+    for key in ["threads", "[[bind]]"] {
         let line = format!("{key} changed: takes effect at the next restart or upgrade");
         assert_eq!(balancer.count(&line), 1, "{line}");
     }
@@ -281,14 +277,34 @@ fn what_the_process_was_built_on_waits_and_the_rest_takes_effect() {
     assert_eq!(balancer.radio(MOUNT).head().status, 200);
     let status = balancer.ask_as_operator("/status").json();
     let waiting = &status["configuration"]["waiting"];
-    assert_eq!(
-        *waiting,
-        serde_json::json!(["threads", "[[bind]]", "[log]"])
-    );
+    assert_eq!(*waiting, serde_json::json!(["threads", "[[bind]]"]));
 
     balancer.reload(&config);
     let status = balancer.ask_as_operator("/status").json();
     assert_eq!(status["configuration"]["waiting"], serde_json::json!([]));
+}
+
+#[test]
+fn the_log_is_as_detailed_as_the_newest_configuration_wants() {
+    let relay = FakeRelay::of(MOUNT);
+    let config = ConfigText::of_none().and_relay_at(relay.address());
+    let at = |level: &str| {
+        let section = format!("[log]\nlevel = \"{level}\"");
+        config.clone().with_section(&section)
+    };
+    let balancer = Balancer::with_config(&at("info"));
+    let refused = || {
+        balancer.asked(&Question::new("BREW", MOUNT));
+        balancer.count("refused a request")
+    };
+    assert_eq!(refused(), 0);
+
+    balancer.reload(&at("debug"));
+    eventually(seconds(2), "it is told", || refused() > 0);
+    balancer.reload(&at("info"));
+
+    let before = balancer.count("refused a request");
+    assert!((0..3).all(|_| refused() == before), "{}", balancer.said());
 }
 
 #[test]
