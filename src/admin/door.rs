@@ -3,8 +3,8 @@
 //! In: accepted connections. Out: requests for the pages. A crowd keeps nobody out: the oldest connection gives way to the newest, as
 //! whoever is hung up on would be one who has just come to ask.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use log::{debug, warn};
@@ -18,7 +18,8 @@ use pingora::time::timeout;
 use rustls::ServerConfig;
 
 use super::AdminPages;
-use crate::front::{Budget, Limits};
+use crate::config::Limits;
+use crate::front::{Budget, Crowd};
 
 /// Monitoring, dashboards and some operators have a dozen connections.
 const CONNECTIONS: usize = 256;
@@ -32,15 +33,12 @@ const FIRST_DEADLINE: Duration = Duration::from_secs(30);
 /// Between two requests Pingora keeps a connection for 60 s.
 const LATER_DEADLINE: Duration = Duration::from_secs(90);
 
-/// How often at most the log tells that somebody was not let in.
-const TOLD_EVERY: Duration = Duration::from_secs(30);
-
 /// Lets operators and what watches us in.
 pub struct AdminDoor {
     pages: Arc<AdminPages>,
     acceptor: Option<Acceptor>,
     budget: Arc<Budget>,
-    told: Mutex<Option<Instant>>,
+    crowd: Crowd,
 }
 
 impl AdminDoor {
@@ -50,10 +48,10 @@ impl AdminDoor {
             pages: Arc::new(pages),
             acceptor: terms.map(Acceptor::from_server_config),
             budget: Arc::new(Budget::new(Limits {
-                connections: CONNECTIONS,
+                connections: Some(CONNECTIONS),
                 ..Limits::default()
             })),
-            told: Mutex::new(None),
+            crowd: Crowd::default(),
         }
     }
 
@@ -96,23 +94,16 @@ impl AdminDoor {
         let reason = error.rsplit("tls connect error: ").next();
         let reason = reason.unwrap_or(error);
         // Whoever only tries whether the port is open says nothing, and is no stranger.
-        if reason.ends_with("handshake eof") || !self.may_tell() {
+        let is_stranger = !reason.ends_with("handshake eof");
+        let Some(count) = is_stranger.then(|| self.crowd.due()).flatten() else {
             debug!("no TLS handshake at the admin bind: {reason}");
             return;
-        }
+        };
         let peer = peer.and_then(|peer| peer.peer_addr());
         let peer = peer.map_or_else(String::new, ToString::to_string);
-        warn!("{peer} was not let in at the admin bind: {reason}");
-    }
-
-    /// Whoever knocks all the time does not fill the log.
-    fn may_tell(&self) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
-        if may {
-            *told = Some(Instant::now());
-        }
-        may
+        warn!(
+            "{peer} was not let in at the admin bind: {reason} ({count} since the last such line)"
+        );
     }
 }
 

@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::config::{Reading, Token};
+use crate::config::{Limits, Reading, Token};
 use crate::fleet::tests::{relays, report, rules};
 use crate::fleet::{AdminState, Fleet, Polled, RelayId};
-use crate::front::{Budget, Limits};
+use crate::front::Budget;
 use crate::tls::Certificates;
 
 const TOKEN: &str = "correct horse battery staple";
@@ -46,10 +46,8 @@ impl Story {
             admin_certificates: None,
             certificates: Arc::new(Certificates::load(Vec::new(), None).unwrap()),
             budget: Arc::new(Budget::new(Limits {
-                connections: 10,
-                per_address: 10,
-                listeners_per_address: 10,
-                exempt: Vec::new(),
+                connections: Some(10),
+                ..Limits::default()
             })),
             reading: Reading::taken_now(),
             acme: None,

@@ -7,8 +7,8 @@ use log::{info, warn};
 
 use super::fds;
 use crate::acme;
-use crate::config::{Bind, Config};
-use crate::front::{Limits, Way};
+use crate::config::{Bind, Config, Limits};
+use crate::front::Way;
 use crate::tls::{self, Certificates, Files};
 
 /// Where the pair will lie that is ordered.
@@ -40,10 +40,8 @@ pub(super) fn limits(config: &Config) -> Limits {
         );
     }
     Limits {
-        connections,
-        per_address: limits.connections_per_address,
-        listeners_per_address: limits.listeners_per_address,
-        exempt: limits.exempt.clone(),
+        connections: Some(connections),
+        ..limits.clone()
     }
 }
 

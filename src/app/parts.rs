@@ -13,7 +13,7 @@ use crate::admin::{SharedToken, States};
 use crate::config::{self, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Reform, Relay, RelayId, Rules, SharedFleet, Thresholds};
-use crate::front::{Budget, Edition, Editions, Limits, Tally};
+use crate::front::{Budget, Edition, Editions, Tally};
 use crate::poll::{Pace, Poller, RelayCheck, Target};
 use crate::select::Rule;
 use crate::stream::Routes;
@@ -48,7 +48,7 @@ impl Parts {
         let poller = Poller::new(config.poll.timeout, book.clone(), ca_file)?;
         Ok(Self {
             editions: Arc::new(ArcSwap::from_pointee(Edition::of(config, &[], &tally))),
-            budget: Arc::new(Budget::new(Limits::default())),
+            budget: Arc::new(Budget::new(config.limits.clone())),
             rule: Arc::new(ArcSwap::from_pointee(rule(config))),
             wishes: Arc::new(ArcSwap::from_pointee(config.stream.clone())),
             times: Arc::new(ArcSwap::from_pointee(config.stop)),

@@ -53,16 +53,16 @@ impl Bind {
     }
 }
 
-/// How many are let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How many are let in; by default whoever has no address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections in total; `None` follows the limit of file descriptors.
+    /// Connections in total; `None` for as many as there are file descriptors for.
     pub connections: Option<usize>,
-    /// Connections of one address, or of one IPv6 network of 64 bits.
+    /// Connections of one address: an IPv4 address, or an IPv6 network of 64 bits, which is what one household gets.
     pub connections_per_address: usize,
     /// Carried streams of one address.
     pub listeners_per_address: usize,
-    /// Whose connections count in the total only.
+    /// Whose connections count in the total only: monitors, proxies, networks with many listeners behind one address.
     pub exempt: Vec<IpNet>,
 }
 

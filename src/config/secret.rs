@@ -4,18 +4,15 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use super::error::SecretFault;
+use crate::tls::exposed;
 
 /// No password is as long; a larger file is the wrong one.
 const SECRET_LIMIT_BYTES: u64 = 4096;
-
-/// The bits that let everybody on the machine read or write.
-const OTHERS: u32 = 0o006;
 
 /// Reads the secret in the first line of a file.
 pub(super) fn load(path: &Path) -> Result<SecretString, SecretFault> {
@@ -40,8 +37,5 @@ fn refuse_exposed(path: &Path) -> Result<(), SecretFault> {
     if !metadata.is_file() {
         return Err(SecretFault::Irregular);
     }
-    match metadata.permissions().mode() {
-        mode if mode & OTHERS == 0 => Ok(()),
-        mode => Err(SecretFault::Exposed(mode & 0o7777)),
-    }
+    exposed(&metadata).map_or(Ok(()), |mode| Err(SecretFault::Exposed(mode)))
 }

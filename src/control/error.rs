@@ -79,13 +79,8 @@ pub enum ControlError {
         found: String,
     },
     /// The file of `--ca-file`, or that of the configured certificate, cannot be used.
-    #[error("expected certificates (PEM) in {}, found: {why}", .file.display())]
-    Certificates {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error("expected certificates to trust (--ca-file, or admin.cert), found {0}")]
+    Certificates(#[source] BadPair),
     /// The certificate that is to be shown cannot be used.
     #[error(
         "expected a certificate to show (--cert and --key, or admin.client_cert and admin.client_key), found {0}"
@@ -239,7 +234,7 @@ impl ControlError {
             | Self::BindOff
             | Self::NoToken
             | Self::TokenFile { .. }
-            | Self::Certificates { .. }
+            | Self::Certificates(_)
             | Self::ClientPair(_)
             | Self::PlainWithTrust
             | Self::PlainToken

@@ -2,21 +2,18 @@
 //!
 //! In: files. Out: what a client speaks. SECURITY: a token goes to nobody whose certificate is not trusted.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier as System;
 
 use super::error::ControlError;
-use crate::tls::{Files, Pair};
+use crate::tls::{BadPair, Files, Pair, authorities, chain};
 
 /// TLS to the admin address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,35 +67,21 @@ impl Server {
         Ok(match self {
             Self::System => Arc::new(System::new(provider.clone()).map_err(set_up)?),
             Self::Authorities(file) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates(file)? {
-                    let added = roots.add(certificate);
-                    added.map_err(|error| unusable(file, &error))?;
-                }
-                let roots = Arc::new(roots);
-                let built = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
-                built.build().map_err(|error| unusable(file, &error))?
+                let authorities = authorities(file).map_err(ControlError::Certificates)?;
+                let (authorities, provider) = (Arc::new(authorities), provider.clone());
+                let built = WebPkiServerVerifier::builder_with_provider(authorities, provider);
+                built.build().map_err(|e| ControlError::Setup(e.into()))?
             }
             Self::Pinned(file) => {
-                let first = certificates(file)?.into_iter().next();
+                let chain = chain(file).map_err(ControlError::Certificates)?;
+                let first = chain.into_iter().next();
+                let none = || ControlError::Certificates(BadPair::NoCertificate(file.clone()));
                 Arc::new(Pinned {
-                    certificate: first.ok_or_else(|| unusable(file, &"no certificate in it"))?,
+                    certificate: first.ok_or_else(none)?,
                     provider: provider.clone(),
                 })
             }
         })
-    }
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ControlError> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    read.map_err(|error| unusable(file, &error))
-}
-
-fn unusable(file: &Path, why: &dyn ToString) -> ControlError {
-    ControlError::Certificates {
-        file: file.to_owned(),
-        why: why.to_string(),
     }
 }
 

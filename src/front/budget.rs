@@ -15,35 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
 
 pub use pass::{Pass, Place, Rest, Seating};
 
 use counts::{Counts, Household};
 
-/// How many are let in; nobody by default.
-#[derive(Debug, Clone, Default)]
-pub struct Limits {
-    /// Connections in total.
-    pub connections: usize,
-    /// Connections of one address: an IPv4 address, or an IPv6 network of 64 bits, which is what one household gets.
-    pub per_address: usize,
-    /// Carried streams of one address.
-    pub listeners_per_address: usize,
-    /// Whose connections count in the total only: monitors, proxies, networks with many listeners behind one address.
-    pub exempt: Vec<IpNet>,
-}
-
-#[cfg(test)]
-impl Limits {
-    /// Lets everybody in.
-    pub(super) const NONE: Self = Self {
-        connections: usize::MAX,
-        per_address: usize::MAX,
-        listeners_per_address: usize::MAX,
-        exempt: Vec::new(),
-    };
-}
+use crate::config::Limits;
 
 /// What there are too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The crowd: tells an operator that connections are refused because there are too many, now and then instead of each time.
+//! The crowd: tells an operator that connections are not let in, now and then instead of each time.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::budget::Over;
 /// One line in so long.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// When it was told last, and how many were refused since.
+/// When it was told last, and how many were not let in since.
 #[derive(Debug, Default)]
 pub struct Crowd(Mutex<(Option<Instant>, u64)>);
 
@@ -21,13 +21,17 @@ impl Crowd {
             Over::Total => "limits.connections are there",
             Over::Address => "its address has limits.connections_per_address",
         };
-        if let Some(count) = self.due(Instant::now()) {
+        if let Some(count) = self.due() {
             warn!("a connection was refused: {what} ({count} refused since the last such line)");
         }
     }
 
-    /// How many were refused since the last line, when it is time for one.
-    fn due(&self, now: Instant) -> Option<u64> {
+    /// Counts one, and says how many they are since the last line, when it is time for one.
+    pub fn due(&self) -> Option<u64> {
+        self.due_at(Instant::now())
+    }
+
+    fn due_at(&self, now: Instant) -> Option<u64> {
         let mut told = self
             .0
             .lock()
@@ -49,7 +53,7 @@ mod tests {
     #[test]
     fn an_attack_is_told_once_in_a_while_with_its_size() {
         let (crowd, start) = (Crowd::default(), Instant::now());
-        let due = |seconds| crowd.due(start + Duration::from_secs(seconds));
+        let due = |seconds| crowd.due_at(start + Duration::from_secs(seconds));
         assert_eq!(due(0), Some(1));
         assert_eq!((due(1), due(29)), (None, None));
         assert_eq!(due(31), Some(3));

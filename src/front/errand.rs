@@ -111,8 +111,9 @@ pub fn seat() -> Result<Option<Seating>, TooManyListeners> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::budget::{Budget, Limits};
+    use super::super::budget::Budget;
     use super::*;
+    use crate::config::Limits;
 
     // PINGORA: its timers run on the real clock.
     #[tokio::test]
@@ -120,7 +121,8 @@ mod tests {
         let [short, long] = [20, 2_000].map(Duration::from_millis);
         let serve = || tokio::time::sleep(Duration::from_millis(200));
         let lease = |limit, extension| Lease { limit, extension };
-        let pass = || Arc::new(Budget::new(Limits::NONE)).admit(None).unwrap();
+        let budget = || Arc::new(Budget::new(Limits::default()));
+        let pass = || budget().admit(None).unwrap();
         let way = || Way::Alone(Arc::new(pass()));
         assert_eq!(run(lease(short, long), way(), serve()).await, None);
         let extended = || async {

@@ -39,7 +39,8 @@ mod upgrade;
 mod wish;
 
 pub use answer::SERVER_NAME;
-pub use budget::{Budget, Limits};
+pub use budget::Budget;
+pub use crowd::Crowd;
 pub use desk::{Desk, Parts};
 pub use door::{Door, Frame};
 pub use edition::{Edition, Editions};

@@ -66,14 +66,23 @@ impl Fresh for ClientAuthority {
     }
 }
 
-fn verifier(file: &Path) -> Result<Verifier, BadPair> {
-    let mut roots = RootCertStore::empty();
-    for certificate in chain(file)? {
-        let added = roots.add(certificate);
-        added.map_err(|_| BadPair::Damaged(file.to_owned()))?;
+/// Reads authorities whose certificates are believed, of which there is one at least.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn authorities(path: &Path) -> Result<RootCertStore, BadPair> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in chain(path)? {
+        let added = authorities.add(certificate);
+        added.map_err(|_| BadPair::Damaged(path.to_owned()))?;
     }
+    Ok(authorities)
+}
+
+fn verifier(file: &Path) -> Result<Verifier, BadPair> {
+    let authorities = authorities(file)?.into();
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let builder = WebPkiClientVerifier::builder_with_provider(authorities, provider);
     // It fails without an authority only, or with a damaged revocation list.
     let built = builder.build();
     built.map_err(|_| BadPair::NoCertificate(file.to_owned()))

@@ -14,8 +14,8 @@ mod terms;
 mod watch;
 
 pub use certificates::{Certificates, Known, Reloads};
-pub use clients::ClientAuthority;
-pub use pair::{BadPair, Files, Pair};
+pub use clients::{ClientAuthority, authorities};
+pub use pair::{BadPair, Files, Pair, chain, exposed};
 pub use stamp::stamp;
 pub use terms::{admin_config, install_provider, server_config};
 pub use watch::{Fresh, Watch};

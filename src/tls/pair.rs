@@ -2,7 +2,7 @@
 //!
 //! In: two files (PEM). Out: what rustls signs with, or what is wrong with which file. SECURITY: never a word of a key.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -108,7 +108,10 @@ impl Pair {
 }
 
 /// Reads the certificates of a file, of which there is one at least.
-pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair> {
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair> {
     let (bytes, _) = read(path)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let chain = read.map_err(|_| BadPair::Damaged(path.to_owned()))?;
@@ -118,16 +121,22 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadPair
     }
 }
 
+/// The mode of a file that everybody on the machine can read or write; of a secret it says that it is none.
+pub fn exposed(file: &Metadata) -> Option<u32> {
+    let mode = file.permissions().mode() & 0o7777;
+    (mode & OTHERS != 0).then_some(mode)
+}
+
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, BadPair> {
-    let (bytes, mode) = read(path)?;
-    if mode & OTHERS != 0 {
-        return Err(BadPair::Exposed(path.to_owned(), mode & 0o7777));
+    let (bytes, metadata) = read(path)?;
+    if let Some(mode) = exposed(&metadata) {
+        return Err(BadPair::Exposed(path.to_owned(), mode));
     }
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| BadPair::NoKey(path.to_owned()))
 }
 
-/// Reads a file with its mode. The look at it comes before opening it: opening a pipe would wait for its writer.
-fn read(path: &Path) -> Result<(Vec<u8>, u32), BadPair> {
+/// Reads a file, and what is known of it. The look at it comes before opening it: opening a pipe would wait for its writer.
+fn read(path: &Path) -> Result<(Vec<u8>, Metadata), BadPair> {
     let unreadable = |error| BadPair::Unreadable(path.to_owned(), error);
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
@@ -141,7 +150,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, u32), BadPair> {
     if bytes.len() as u64 > LIMIT_BYTES {
         return Err(BadPair::TooLarge(path.to_owned()));
     }
-    Ok((bytes, metadata.permissions().mode()))
+    Ok((bytes, metadata))
 }
 
 fn names(leaf: &X509Certificate<'_>) -> Vec<String> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Limits, Over, TooManyListeners};
+use super::{Over, TooManyListeners};
+use crate::config::Limits;
 
 /// What is there now. INVARIANT: an address without connections and streams has no entry, so there are at most as many
 /// entries as passes and seatings.
@@ -66,7 +67,7 @@ impl Counts {
         limits: &Limits,
     ) -> Result<Admitted, Over> {
         let staying = self.connections.saturating_sub(self.leaving.len());
-        let is_full = staying >= limits.connections;
+        let is_full = limits.connections.is_some_and(|most| staying >= most);
         if is_full && self.resting.is_empty() {
             return Err(Over::Total);
         }
@@ -115,7 +116,7 @@ impl Counts {
         let Some(household) = household else {
             return Ok(());
         };
-        if self.of(household).connections >= limits.per_address {
+        if self.of(household).connections >= limits.connections_per_address {
             return Err(Over::Address);
         }
         self.addresses.entry(household).or_default().connections += 1;

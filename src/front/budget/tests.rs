@@ -13,8 +13,8 @@ pub(super) fn budget(
 ) -> Arc<Budget> {
     let exempt = vec!["192.0.2.0/24".parse().unwrap()];
     Arc::new(Budget::new(Limits {
-        connections,
-        per_address,
+        connections: Some(connections),
+        connections_per_address: per_address,
         listeners_per_address,
         exempt,
     }))
