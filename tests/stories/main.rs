@@ -36,6 +36,7 @@ mod proxy;
 mod proxy_players;
 mod redirect;
 mod reload;
+mod reload_in_force;
 mod reload_refused;
 mod stage;
 mod states;

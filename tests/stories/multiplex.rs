@@ -1,66 +1,18 @@
 //! HTTP/2, where a bind says so: many requests on one connection, streams that go on, and no more than is good.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Instant;
 
 use http::Method;
-use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
 
 use crate::harness::{
-    Authority, BURST_BYTES, BYTES_PER_SECOND, Balancer, Browser, ConfigText, FakeRelay, Fleet,
-    Multiplexed, PairFiles, TlsClient, assert_unbroken, eventually, seconds,
+    BURST_BYTES, BYTES_PER_SECOND, Browser, ConfigText, Door, FakeRelay, Fleet, Multiplexed,
+    assert_unbroken, eventually, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
-const NAME: &str = "radio.example";
-
-/// A balancer with a TLS bind that speaks HTTP/2 and one that does not.
-struct Door {
-    balancer: Balancer,
-    server: SocketAddr,
-    http1: SocketAddr,
-    authority: Authority,
-    _files: PairFiles,
-}
-
-impl Door {
-    fn with(config: ConfigText) -> Self {
-        let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
-        files.put(&authority, &[NAME], &ECDSA);
-        let (config, server) = config.and_tls_bind("h2 = true");
-        let (config, http1) = config.and_tls_bind("");
-        let balancer = Balancer::with_config(&config.with_section(&files.section()));
-        Self {
-            balancer,
-            server,
-            http1,
-            authority,
-            _files: files,
-        }
-    }
-
-    fn client(&self) -> TlsClient {
-        TlsClient::asking_for(NAME, &self.authority)
-    }
-
-    /// TLS of one who has agreed on HTTP/2 and says `first`, and no more.
-    fn mute(&self, first: &[u8]) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
-        let (config, name) = self.client().offering(b"h2");
-        let socket = TcpStream::connect(self.server).unwrap();
-        socket.set_read_timeout(Some(seconds(20))).unwrap();
-        let tls = rustls::ClientConnection::new(config, name.try_into().unwrap()).unwrap();
-        let mut stream = rustls::StreamOwned::new(tls, socket);
-        stream.flush().unwrap();
-        stream.write_all(first).unwrap();
-        stream
-    }
-
-    fn player(&self) -> Multiplexed {
-        Multiplexed::of(&self.client(), self.server).unwrap()
-    }
-}
 
 fn redirecting() -> (Fleet, Door) {
     let fleet = Fleet::of(1).carrying(MOUNT);
@@ -73,8 +25,9 @@ fn redirecting() -> (Fleet, Door) {
 fn where_it_is_on_curl_is_redirected_by_it_and_where_it_is_off_by_http_1_1() {
     let (fleet, door) = redirecting();
     let curl = |server: SocketAddr| {
-        let resolved = format!("{NAME}:{}:{}", server.port(), server.ip());
-        let url = format!("https://{NAME}:{}{MOUNT}?a=1", server.port());
+        let name = Door::NAME;
+        let resolved = format!("{name}:{}:{}", server.port(), server.ip());
+        let url = format!("https://{name}:{}{MOUNT}?a=1", server.port());
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--http2", "--max-time", "10", "--resolve", &resolved]);
         curl.args(["-o", "/dev/null", "-w"]);
@@ -85,9 +38,9 @@ fn where_it_is_on_curl_is_redirected_by_it_and_where_it_is_off_by_http_1_1() {
         String::from_utf8(done.stdout).unwrap()
     };
     let expected = format!("307 https://{}{MOUNT}?a=1", fleet.names()[0]);
-    assert_eq!(curl(door.server), format!("2 {expected}"));
-    assert_eq!(curl(door.http1), format!("1.1 {expected}"));
-    assert!(Multiplexed::of(&door.client(), door.http1).is_err());
+    assert_eq!(curl(door.h2), format!("2 {expected}"));
+    assert_eq!(curl(door.tls), format!("1.1 {expected}"));
+    assert!(Multiplexed::of(&door.client(), door.tls).is_err());
 }
 
 #[test]
@@ -293,7 +246,7 @@ fn who_does_not_begin_is_hung_up_on_after_five_seconds() {
 fn a_browser_plays_it() {
     let fleet = Fleet::of(2).carrying(MOUNT);
     let door = Door::with(ConfigText::proxied(&fleet));
-    let Some(browser) = Browser::playing(&format!("https://{}{MOUNT}", door.server)) else {
+    let Some(browser) = Browser::playing(&format!("https://{}{MOUNT}", door.h2)) else {
         return;
     };
     eventually(seconds(20), "it plays", || browser.played_seconds() > 5.0);

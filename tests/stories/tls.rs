@@ -1,7 +1,7 @@
 //! TLS: the front door terminates it, beside plain http, with certificates that change while listeners listen.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use rcgen::{PKCS_ECDSA_P256_SHA256 as ECDSA, PKCS_RSA_SHA256 as RSA};
@@ -9,55 +9,18 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SignatureAlgorithm};
 
 use crate::harness::{
-    Authority, Balancer, Browser, ConfigText, Fleet, PairFiles, Question, Radio, Relay, TlsClient,
+    Authority, Balancer, Browser, ConfigText, Door, Fleet, PairFiles, Question, Relay, TlsClient,
     TuneIn, eventually, go_on_unbroken, millis, nobody_waited, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
-const NAME: &str = "radio.example";
-
-/// A balancer with a plain bind and one with TLS, whose certificate an authority of the story's own gave.
-struct Door {
-    balancer: Balancer,
-    tls: SocketAddr,
-    authority: Authority,
-    files: PairFiles,
-}
-
-impl Door {
-    fn with(config: ConfigText) -> Self {
-        let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
-        files.put(&authority, &[NAME], &ECDSA);
-        let (config, tls) = config.and_tls_bind("");
-        let balancer = Balancer::with_config(&config.with_section(&files.section()));
-        Self {
-            balancer,
-            tls,
-            authority,
-            files,
-        }
-    }
-
-    fn client(&self) -> TlsClient {
-        TlsClient::asking_for(NAME, &self.authority)
-    }
-
-    fn url(&self) -> String {
-        format!("https://{}{MOUNT}", self.tls)
-    }
-
-    fn radios(&self, n: usize) -> Vec<Radio> {
-        let near = self.client().tunnel_to(self.tls);
-        let tuned = (0..n).map(|_| TuneIn::to(MOUNT).at(near).unwrap());
-        tuned.collect()
-    }
-}
+const NAME: &str = Door::NAME;
 
 #[test]
 fn on_https_too_a_relay_is_killed_and_nobody_hears_it() {
     let fleet = Fleet::of(2).carrying(MOUNT);
     let door = Door::with(ConfigText::proxied(&fleet));
-    let radios = door.radios(6);
+    let radios = door.radios(6, MOUNT);
     settled(&radios);
 
     let killed = Instant::now();
@@ -106,7 +69,7 @@ fn http_and_https_stand_side_by_side_and_each_gets_his_own() {
 fn a_browser_plays_https_over_the_death_of_a_relay() {
     let fleet = Fleet::of(2).carrying(MOUNT);
     let door = Door::with(ConfigText::proxied(&fleet));
-    let Some(browser) = Browser::playing(&door.url()) else {
+    let Some(browser) = Browser::playing(&door.url(MOUNT)) else {
         return;
     };
     eventually(seconds(20), "it plays", || browser.played_seconds() > 1.0);
@@ -136,7 +99,7 @@ fn a_browser_on_https_follows_a_redirect_to_a_relay_on_https() {
         .and_secure_relay_at(secure)
         .trusting(&authority);
     let door = Door::with(config);
-    let Some(browser) = Browser::playing(&door.url()) else {
+    let Some(browser) = Browser::playing(&door.url(MOUNT)) else {
         return;
     };
     eventually(seconds(20), "it plays", || browser.played_seconds() > 3.0);
@@ -229,7 +192,7 @@ fn each_name_gets_its_certificate_and_each_player_the_kind_it_knows() {
 fn certificates_change_while_listeners_come_and_listen() {
     let fleet = Fleet::of(2).carrying(MOUNT);
     let door = Door::with(ConfigText::proxied(&fleet));
-    let radios = door.radios(10);
+    let radios = door.radios(10, MOUNT);
     settled(&radios);
     let mut served = door
         .client()
