@@ -93,8 +93,20 @@ impl Link {
         if head.status != 200 {
             return Err(TurnedAway::Status(head.status));
         }
+        Ok((Self::over(stream, early, &head)?, head))
+    }
+
+    /// A link over a connection on which the relay has said `head`, and `early` of the body with it.
+    ///
+    /// # Errors
+    /// Its metadata cannot be told from its audio.
+    pub(super) fn over(
+        stream: Stream,
+        early: BytesMut,
+        head: &RelayHead,
+    ) -> Result<Self, BadMetaint> {
         let now = Instant::now();
-        let link = Self {
+        Ok(Self {
             stream,
             early: if early.is_empty() {
                 BytesMut::new()
@@ -107,8 +119,7 @@ impl Link {
             watermark_bytes: 1,
             wakes_for_all: true,
             heard_at: now,
-        };
-        Ok((link, head))
+        })
     }
 
     /// How fast it delivers.

@@ -7,3 +7,4 @@ mod joints;
 mod relay;
 mod rig;
 mod sound;
+mod turns;

@@ -22,6 +22,7 @@ use crate::stream::outlet::Outlet;
 use crate::stream::relay_stream::RelayStream;
 use crate::stream::routes::{Routes, SharedRoutes};
 use crate::stream::scene::Voyage;
+use crate::stream::seats::Seat;
 use crate::stream::{Journey, Seam, Seats, Streams};
 
 const MOUNT: &str = "/live";
@@ -70,29 +71,38 @@ impl Rig {
 
     /// A listener who begins on the first relay, and is kept for `hold` without audio.
     pub async fn tune_in(&self, hold: Duration) -> Result<Listener, TurnedAway> {
-        let mount: Arc<str> = MOUNT.into();
-        let mut seat = self.seats.take(&mount, &[]).unwrap();
-        let request = Arc::default();
-        let (link, head) = Link::open(&seat, &self.routes, &request).await?;
+        let mut voyage = self.voyage(hold);
+        let mut seat = self.seat();
+        let (link, head) = Link::open(&seat, &self.routes, &voyage.request).await?;
         seat.note_arrival();
         let journey = Arc::<Journey>::default();
         let streams = &self.streams;
-        let aboard = streams.enter(&mount, journey.clone(), seat.id(), seat.relay());
-        let voyage = Voyage {
-            seats: self.seats.clone(),
-            routes: self.routes.clone(),
-            request,
-            mount,
-            content_type: head.content_type,
-            stall_timeout: None,
-            hold,
-        };
+        let aboard = streams.enter(&voyage.mount, journey.clone(), seat.id(), seat.relay());
+        voyage.content_type = head.content_type;
         Ok(Listener {
             stream: RelayStream::new(voyage, aboard, seat, link, Outlet::new(None)),
             journey,
             heard: Vec::new(),
             is_given_up: false,
         })
+    }
+
+    /// What stays the same for a listener who is kept for `hold` without audio.
+    pub fn voyage(&self, hold: Duration) -> Voyage {
+        Voyage {
+            seats: self.seats.clone(),
+            routes: self.routes.clone(),
+            request: Arc::default(),
+            mount: MOUNT.into(),
+            content_type: None,
+            stall_timeout: None,
+            hold,
+        }
+    }
+
+    /// A seat on the first relay, or on the next where somebody sits there.
+    pub fn seat(&self) -> Seat {
+        self.seats.take(&MOUNT.into(), &[]).unwrap()
     }
 
     /// Asks those who hear the first relay to leave it.
