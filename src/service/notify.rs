@@ -9,16 +9,22 @@ use sd_notify::NotifyState;
 #[derive(Debug, Default)]
 pub struct Notifier {
     is_mute: AtomicBool,
+    /// Whether it was said that we serve. A reload before that is a part of the start: its end would say so.
+    is_ready: AtomicBool,
 }
 
 impl Notifier {
     /// We serve. The service manager follows the process that says so: after an upgrade that is another one.
     pub(super) fn ready(&self) {
+        self.is_ready.store(true, Ordering::Relaxed);
         self.tell(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
     }
 
     /// The configuration is being read again; [`Self::reloaded`] follows.
     pub fn reloading(&self) {
+        if !self.is_ready.load(Ordering::Relaxed) {
+            return;
+        }
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.tell(&[NotifyState::Reloading, now]),
             Err(error) => debug!("the clock cannot be read: {error}"),
@@ -27,7 +33,9 @@ impl Notifier {
 
     /// The configuration was read again, whatever came of it.
     pub fn reloaded(&self) {
-        self.tell(&[NotifyState::Ready]);
+        if self.is_ready.load(Ordering::Relaxed) {
+            self.tell(&[NotifyState::Ready]);
+        }
     }
 
     /// We stop.

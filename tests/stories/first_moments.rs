@@ -8,7 +8,9 @@ use std::process::Command;
 
 use command_fds::{CommandFdExt as _, FdMapping};
 
-use crate::harness::{Balancer, ConfigText, FakeRelay, eventually, open_port, seconds};
+use crate::harness::{
+    Balancer, ConfigText, FakeRelay, NotifySocket, eventually, open_port, seconds,
+};
 use crate::upgrade::{outcome, pid};
 
 const MOUNT: &str = "/live.mp3";
@@ -79,6 +81,26 @@ fn a_reload_that_is_told_in_the_middle_of_the_start_is_carried_out() {
         balancer.status().len() == 2
     });
     assert_eq!(balancer.count("SIGHUP: reading"), 1, "{}", balancer.said());
+}
+
+#[test]
+fn a_reload_before_the_first_polls_are_over_does_not_tell_the_service_manager_that_they_are() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = ConfigText::of_none().and_relay_at(silent.local_addr().unwrap());
+    let manager = NotifySocket::new();
+    let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
+    let config = config.polled("interval = \"5s\"\ntimeout = \"5s\"");
+    let balancer = Balancer::arranged(&config, public, |command| {
+        command.env("NOTIFY_SOCKET", manager.path());
+    });
+
+    balancer.reload(&config);
+
+    let heard = manager.heard();
+    let ready = balancer.ask_as_operator("/ready").status;
+    assert!(!heard.iter().any(|it| it.contains("READY=1")), "{heard:?}");
+    assert_eq!(ready, 503, "it was early enough");
+    manager.hear("MAINPID=");
 }
 
 #[test]
