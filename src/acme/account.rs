@@ -1,11 +1,12 @@
-//! The account at the ACME server: made once, kept in the state directory, tied to the directory URL.
+//! The account at the ACME server: made once, kept in the state directory, tied to the directory URL and to the binding.
 
 use instant_acme::{Account, AccountCredentials, NewAccount};
 use log::{info, warn};
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use super::error::{AcmeError, asking};
+use super::binding::Binding;
+use super::error::{AcmeError, asking, registering};
 use super::nonce::patiently;
 use super::store::Store;
 use super::wire::Wire;
@@ -15,13 +16,25 @@ use super::wire::Wire;
 struct Kept {
     /// Where it is an account.
     directory: String,
+    /// Which key it was bound with, if it was.
+    #[serde(default)]
+    key_id: Option<String>,
     /// Whom the server writes to.
     email: Option<String>,
     /// The account's key and URL.
     credentials: AccountCredentials,
 }
 
-/// Enters with the kept account, or registers one if there is none for this directory URL.
+impl Kept {
+    /// Whether it is an account of the configured server, bound as configured. One that was bound stays good when the
+    /// configuration says nothing of that any more: the key may have served once only.
+    fn fits(&self, settings: &Settings) -> bool {
+        let wanted = settings.binding.as_ref().map(|binding| &binding.key_id);
+        self.directory == settings.directory && (wanted.is_none() || wanted == self.key_id.as_ref())
+    }
+}
+
+/// Enters with the kept account, or registers one if there is none that fits.
 ///
 /// # Errors
 /// The server was not reached or refused, or the account cannot be kept.
@@ -62,13 +75,16 @@ pub(super) async fn register(
         terms_of_service_agreed: true,
         only_return_existing: false,
     };
+    let binding = settings.binding.as_ref();
+    let key = binding.map(Binding::key);
     let created = patiently!({
         let builder = Account::builder_with_http(Box::new(wire.clone()));
-        builder.create(&wanted, settings.directory.clone(), None)
+        builder.create(&wanted, settings.directory.clone(), key.as_ref())
     });
-    let (account, credentials) = created.map_err(asking("the registration"))?;
+    let (account, credentials) = created.map_err(registering(binding))?;
     store.keep_account(&Kept {
         directory: settings.directory.clone(),
+        key_id: binding.map(|binding| binding.key_id.clone()),
         email: settings.email.clone(),
         credentials,
     })?;
@@ -76,11 +92,11 @@ pub(super) async fn register(
     Ok(account)
 }
 
-/// The kept account, if it is one of the configured server.
+/// The kept account, if it fits.
 fn kept(settings: &Settings, store: &Store) -> Option<Kept> {
     let json = store.account()?;
     match serde_json::from_slice::<Kept>(&json) {
-        Ok(kept) => Some(kept).filter(|kept| kept.directory == settings.directory),
+        Ok(kept) => Some(kept).filter(|kept| kept.fits(settings)),
         Err(error) => {
             // SECURITY: serde_json tells where and what it expected, and nothing of the key.
             warn!("the kept ACME account cannot be read and is made anew: {error}");

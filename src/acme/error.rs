@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use instant_acme::{Error as Asked, Problem};
 
+use super::binding::Binding;
 use super::certificate::PairError;
 use super::challenges::ChallengeError;
 use super::store::StoreError;
@@ -32,6 +33,23 @@ pub enum AcmeError {
         step: &'static str,
         /// What came.
         source: Asked,
+    },
+    /// The server wants to know which of its customers we are.
+    #[error(
+        "the authority takes bound accounts only: set eab_key_id and eab_key_file in [tls.acme] to the key that it gives you"
+    )]
+    BindingWanted(#[source] Problem),
+    /// The server does not know that customer, or not by this key.
+    #[error(
+        "the authority did not take the key {key_id:?}: see that eab_key_id and eab_key_file in [tls.acme] are as it gave \
+         them, for this directory, and that the key has not served already"
+    )]
+    BindingRefused {
+        /// Which key it was.
+        key_id: String,
+        /// What the server says.
+        #[source]
+        problem: Problem,
     },
     /// The server looked for the answer to its challenge, and did not find it or did not like it.
     #[error("{domain} was not validated")]
@@ -117,6 +135,26 @@ impl AcmeError {
 /// Names the request that failed.
 pub(super) fn asking(step: &'static str) -> impl Fn(Asked) -> AcmeError {
     move |source| AcmeError::Asking { step, source }
+}
+
+/// Names the registration, and what to change where it failed for the account's binding.
+pub(super) fn registering(binding: Option<&Binding>) -> impl Fn(Asked) -> AcmeError {
+    move |source| match (source, binding) {
+        (Asked::Api(problem), None) if is_of_type(&problem, "externalAccountRequired") => {
+            AcmeError::BindingWanted(problem)
+        }
+        (Asked::Api(problem), Some(binding)) if is_of_binding(&problem) => {
+            let key_id = binding.key_id.clone();
+            AcmeError::BindingRefused { key_id, problem }
+        }
+        (source, _) => asking("the registration")(source),
+    }
+}
+
+/// RFC 8555, section 7.3.4, names no problem for a binding that is refused; these are what servers say.
+fn is_of_binding(problem: &Problem) -> bool {
+    let names = ["externalAccountRequired", "unauthorized", "malformed"];
+    names.iter().any(|name| is_of_type(problem, name))
 }
 
 /// Whether it is the problem of that name of RFC 8555, section 6.7.

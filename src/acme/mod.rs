@@ -5,6 +5,7 @@
 //! the old one stays where it is.
 
 mod account;
+mod binding;
 mod certificate;
 mod challenges;
 mod error;
@@ -21,6 +22,7 @@ mod wire;
 
 use std::path::PathBuf;
 
+pub use binding::{Binding, NotBase64Url};
 pub use certificate::PairError;
 pub use challenges::{ChallengeError, Challenges};
 pub use error::AcmeError;
@@ -42,6 +44,8 @@ pub struct Settings {
     pub email: Option<String>,
     /// The URL of the ACME server's directory.
     pub directory: String,
+    /// Which of the server's customers we are, where it wants to know.
+    pub binding: Option<Binding>,
     /// Where account and certificates are kept; made if it is not there, and shut to others.
     pub state_dir: PathBuf,
     /// The authorities of a private ACME server, in PEM; those of the system if there is none.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Tls;
 use super::error::{Fault, Spot};
+use super::secret;
 use super::section::{Read, Section};
 use super::value::{self, Given};
 use crate::acme;
@@ -40,6 +41,7 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
     let directory = section.scalar("directory", directory);
     let state_dir = section.scalar("state_dir", value::text);
     let ca_file = section.scalar("ca_file", value::text);
+    let binding = binding(section);
     let (domains, spot) = domains
         .with_spot()
         .filter(|(domains, _)| !domains.is_empty())?;
@@ -56,6 +58,7 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
         domains: domains.into_iter().map(|(domain, _)| domain).collect(),
         email: given(email).map(|(email, _)| email),
         directory: directory.or(acme::LETS_ENCRYPT.to_owned()),
+        binding,
         state_dir: section.reader.beside_file(&state_dir),
         ca_file,
     })
@@ -91,6 +94,59 @@ fn directory(given: &Given<'_>) -> Result<String, Fault> {
         Some(_) => Ok(text.to_owned()),
         None => Err(given.instead_of("an https URL such as the one of Let's Encrypt")),
     }
+}
+
+/// Reads which customer of an ACME server we are; half of that is a mistake.
+fn binding(section: &mut Section<'_, '_>) -> Option<acme::Binding> {
+    section.forbid(
+        "eab_key",
+        "eab_key_file with the path of a file that holds the key",
+        "a key in the configuration",
+    );
+    let key_id = section.scalar("eab_key_id", key_id);
+    let file = section.scalar("eab_key_file", value::text);
+    if let (Read::Refused, _) | (_, Read::Refused) = (&key_id, &file) {
+        return None;
+    }
+    let (at, name, expected) = match (given(key_id), given(file)) {
+        (None, None) => return None,
+        (Some((key_id, _)), Some((file, spot))) => return bound(section, key_id, &file, spot),
+        (Some((_, at)), None) => (at, "eab_key_file", "a file with the key of eab_key_id"),
+        (None, Some((_, at))) => (at, "eab_key_id", "the id of the key in eab_key_file"),
+    };
+    let spot = section.beside(&at, name);
+    let fault = Fault::expected(expected, "nothing");
+    section.reader.refuse(spot, fault);
+    None
+}
+
+fn bound(
+    section: &mut Section<'_, '_>,
+    key_id: String,
+    file: &str,
+    spot: Spot,
+) -> Option<acme::Binding> {
+    let path = section.reader.beside_file(file);
+    let fault = match secret::load(&path) {
+        Ok(key) => match acme::Binding::new(key_id, &key) {
+            Ok(binding) => return Some(binding),
+            Err(acme::NotBase64Url) => Fault::expected(
+                "a file whose first line is the key in base64url, as the authority gave it",
+                "other characters",
+            ),
+        },
+        Err(fault) => fault.of(path),
+    };
+    section.reader.refuse(spot, fault);
+    None
+}
+
+/// It is told in the log.
+fn key_id(given: &Given<'_>) -> Result<String, Fault> {
+    let id = given.text().filter(|id| !id.contains(char::is_control));
+    let expected = "the id of a key, without control characters";
+    id.map(str::to_owned)
+        .ok_or_else(|| given.instead_of(expected))
 }
 
 /// Reads one `[[tls.certificate]]`.

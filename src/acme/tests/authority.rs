@@ -1,5 +1,6 @@
 //! A real ACME server on loopback: Debian's pebble, with a name server to which every name is the test's own address.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -26,6 +27,8 @@ pub struct Manner {
     pub blocked: Vec<&'static str>,
     /// How many good nonces it refuses.
     pub refused_nonces_percent: u32,
+    /// The keys of its customers, each with its id, when it takes bound accounts only.
+    pub keys: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Manner {
@@ -34,6 +37,7 @@ impl Default for Manner {
             validity_seconds: 90 * 24 * 3600,
             blocked: Vec::new(),
             refused_nonces_percent: 0,
+            keys: Vec::new(),
         }
     }
 }
@@ -109,14 +113,19 @@ impl Authority {
             email: Some("operator@radio.test".to_owned()),
             directory: format!("https://{}:{API_PORT}/dir", self.ip),
             state_dir: self.folder.join("state"),
+            binding: None,
             ca_file: Some(self.folder.join("authorities.pem")),
         }
     }
 
     /// A keeper whose plain bind this server visits.
     pub async fn keep(&self, domains: &[&str]) -> Kept {
-        let plain_bind = SocketAddr::from((self.ip, PLAIN_PORT));
-        Kept::begin(self.settings(domains), plain_bind).await
+        self.keep_with(self.settings(domains)).await
+    }
+
+    /// The same, with other settings.
+    pub async fn keep_with(&self, settings: Settings) -> Kept {
+        Kept::begin(settings, SocketAddr::from((self.ip, PLAIN_PORT))).await
     }
 
     /// What it wrote to its log since its last start.
@@ -137,6 +146,8 @@ impl Authority {
             // Pebble 2.4 reads the first, later ones the second.
             "certificateValidityPeriod": seconds,
             "profiles": { "default": { "description": "the only one", "validityPeriod": seconds } },
+            "externalAccountBindingRequired": !self.manner.keys.is_empty(),
+            "externalAccountMACKeys": BTreeMap::from_iter(self.manner.keys.iter().copied()),
             "retryAfter": { "authz": 1, "order": 1 },
         }})
         .to_string()

@@ -1,6 +1,7 @@
 //! The keeper before a real ACME server, pebble; its parts each alone.
 
 mod authority;
+mod binding;
 mod issuing;
 mod parts;
 mod schedule;

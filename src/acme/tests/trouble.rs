@@ -141,6 +141,7 @@ fn settings_for(address: SocketAddr, folder: &Folder) -> Settings {
         domains: vec!["radio.test".to_owned()],
         email: None,
         directory: format!("https://{address}/dir"),
+        binding: None,
         state_dir: folder.join("state"),
         ca_file: None,
     }

@@ -22,6 +22,7 @@ fn settings_for(directory: String, state: &Folder) -> Settings {
         domains: vec!["radio.test".to_owned()],
         email: None,
         directory,
+        binding: None,
         state_dir: state.join("state"),
         ca_file: None,
     }

@@ -51,6 +51,7 @@ fn toml() -> impl Strategy<Value = String> {
         "without_https",
         "ca_file",
         "token_file",
+        "eab_key_file",
         "user_agent",
     ]);
     let values = prop_oneof![

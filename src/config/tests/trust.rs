@@ -1,4 +1,4 @@
-//! Files that say whom to trust: the token of the operator, the authorities of the relays.
+//! Files that say whom to trust: the token of the operator, the authorities of the relays, the key of an ACME customer.
 
 use std::path::Path;
 
@@ -166,5 +166,34 @@ fn what_the_connector_could_not_load_is_refused() {
                  found \"ca.pem\" ({found})"
             )]
         );
+    }
+}
+
+#[test]
+fn the_key_of_an_acme_customer_is_read_from_beside_the_file_and_never_printed() {
+    let folder = Folder::new();
+    let acme = "domains = [\"a.example\"]\neab_key_id = \"kid-1\"\neab_key_file = \"key\"";
+    let toml = format!("[tls.acme]\n{acme}\n[[relay]]\nurl = \"http://a\"");
+    let file = folder.write("x.toml", toml, 0o644);
+    let secret = "c2VjcmV0-_";
+    for more in ["", "\n", "=\r\n", "\nanother line\n"] {
+        folder.write("key", format!("{secret}{more}"), 0o600);
+        let config = loaded(&file).unwrap().config;
+        let binding = config.tls.acme.as_ref().unwrap().binding.as_ref();
+        assert_eq!(binding.unwrap().key_id, "kid-1");
+        assert!(!format!("{config:?}").contains(secret));
+    }
+    let letters = "a file whose first line is the key in base64url, as the authority gave it, found other characters";
+    let mode = "a file that others can neither read nor write (chmod o-rw), found key: mode 0644";
+    for (content, permissions, expected) in [
+        ("c2VjcmV0/+", 0o600, letters),
+        ("c2VjcmV0-_ ", 0o640, letters),
+        (secret, 0o644, mode),
+    ] {
+        folder.write("key", content, permissions);
+        let problems = folder.problems_of(&file);
+        let told = format!("x.toml:4: tls.acme.eab_key_file: expected {expected}");
+        assert_eq!(problems, [told]);
+        assert!(!problems.concat().contains("c2VjcmV0"));
     }
 }
