@@ -88,7 +88,8 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
         check: parts.check.clone(),
         pace: parts.pace.subscribe(),
     };
-    let acme = config.tls.acme.clone().map(Acme::new);
+    let acme = parts.acme.as_ref();
+    let acme = acme.map(|settings| Acme::new(settings.subscribe()));
     let desk = Desk::new(front::Parts {
         challenges: acme.as_ref().map(Acme::challenges),
         backends: backends.clone(),

@@ -8,7 +8,7 @@ use super::Settings;
 use super::binding::Binding;
 use super::error::{AcmeError, asking, registering};
 use super::nonce::patiently;
-use super::store::Store;
+use super::store::{Store, StoreError};
 use super::wire::Wire;
 
 /// The account as it is kept.
@@ -43,7 +43,7 @@ pub(super) async fn enter(
     store: &Store,
     wire: &Wire,
 ) -> Result<Account, AcmeError> {
-    let Some(kept) = kept(settings, store) else {
+    let Some(kept) = kept(settings, store)? else {
         return register(settings, store, wire).await;
     };
     let email = kept.email.clone();
@@ -52,10 +52,13 @@ pub(super) async fn enter(
         .from_credentials(kept.credentials)
         .await
         .map_err(asking("the ACME directory"))?;
-    if email != settings.email {
-        change_email(settings, store, &account).await?;
+    if email == settings.email {
+        return Ok(account);
     }
-    Ok(account)
+    match change_email(settings, store, &account).await {
+        Err(error) if error.is_unknown_account() => register(settings, store, wire).await,
+        changed => changed.map(|()| account),
+    }
 }
 
 /// Registers a new account and keeps it; an older one is forgotten.
@@ -93,14 +96,16 @@ pub(super) async fn register(
 }
 
 /// The kept account, if it fits.
-fn kept(settings: &Settings, store: &Store) -> Option<Kept> {
-    let json = store.account()?;
+fn kept(settings: &Settings, store: &Store) -> Result<Option<Kept>, StoreError> {
+    let Some(json) = store.account()? else {
+        return Ok(None);
+    };
     match serde_json::from_slice::<Kept>(&json) {
-        Ok(kept) => Some(kept).filter(|kept| kept.fits(settings)),
+        Ok(kept) => Ok(Some(kept).filter(|kept| kept.fits(settings))),
         Err(error) => {
             // SECURITY: serde_json tells where and what it expected, and nothing of the key.
             warn!("the kept ACME account cannot be read and is made anew: {error}");
-            None
+            Ok(None)
         }
     }
 }
@@ -114,7 +119,7 @@ async fn change_email(
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
     patiently!(account.update_contacts(&contact))
         .map_err(asking("the change of the e-mail address"))?;
-    if let Some(mut kept) = kept(settings, store) {
+    if let Some(mut kept) = kept(settings, store)? {
         kept.email = settings.email.clone();
         store.keep_account(&kept)?;
     }

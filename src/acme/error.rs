@@ -117,6 +117,22 @@ impl AcmeError {
             .is_some_and(|problem| is_of_type(problem, "accountDoesNotExist"))
     }
 
+    /// Whether the same order may still bring a certificate: the server was not reached, wants time, or we could not write.
+    pub(super) fn may_pass(&self) -> bool {
+        let passes = |problem: &Problem| {
+            let names = ["rateLimited", "serverInternal", "badNonce"];
+            names.iter().any(|name| is_of_type(problem, name))
+        };
+        match self {
+            Self::Store(_) | Self::TimedOut => true,
+            Self::Asking { source, .. } => match source {
+                Asked::Api(problem) => passes(problem),
+                source => matches!(source, Asked::Timeout(_) | Asked::Other(_)),
+            },
+            _ => false,
+        }
+    }
+
     /// How long the server wants to be left alone, as far as the error itself says.
     pub(super) fn asks_for(&self) -> Option<Duration> {
         match self {

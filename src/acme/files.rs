@@ -24,6 +24,16 @@ pub(super) fn own_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens an empty file to be locked.
+pub(super) fn own_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
 /// Puts `bytes` where `name` is: written beside it, brought to the disk, renamed.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     replace(folder, name, |beside| {

@@ -5,9 +5,11 @@
 //! the old one stays where it is.
 
 mod account;
+mod attempt;
 mod binding;
 mod certificate;
 mod challenges;
+mod draft;
 mod error;
 mod files;
 mod keeper;

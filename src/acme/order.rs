@@ -1,6 +1,6 @@
 //! One order, from the names to the chain: RFC 8555, section 7.4, with challenges of the kind http-01.
 //!
-//! In: an account, the names, a signed request. Out: the chain in PEM. The challenges are open only while the order runs.
+//! In: an account, the names, a signed request. Out: an order, and its chain in PEM. The challenges are open only while the order runs.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,16 @@ use super::error::{AcmeError, asking};
 use super::nonce::patiently;
 use super::schedule::Pace;
 
-/// Orders a certificate for `names` with the certificate signing request `csr`.
+/// Orders a certificate for `names` and proves that they are ours.
 ///
 /// # Errors
 /// The server was not reached, refused, or could not validate a name.
 pub(super) async fn order(
     account: &Account,
     names: &BTreeSet<String>,
-    csr: &[u8],
     challenges: &Challenges,
     pace: &Pace,
-) -> Result<String, AcmeError> {
+) -> Result<Order, AcmeError> {
     let identifiers: Vec<Identifier> = names.iter().map(|name| identifier(name)).collect();
     let wanted = NewOrder::new(&identifiers);
     let order = patiently!(account.new_order(&wanted));
@@ -32,8 +31,40 @@ pub(super) async fn order(
     let mut open = challenges.of_one_order();
     meet_challenges(&mut order, &mut open).await?;
     await_validation(&mut order, &retries(pace)).await?;
-    drop(open);
-    patiently!(order.finalize_csr(csr)).map_err(asking("the request for the certificate"))?;
+    Ok(order)
+}
+
+/// An order of before, if a certificate may still come of it.
+///
+/// # Errors
+/// The server was not reached, or is in no state to tell.
+pub(super) async fn again(account: &Account, url: &str) -> Result<Option<Order>, AcmeError> {
+    let found = patiently!(account.order(url.to_owned()));
+    let found = found.map_err(asking("the order of before"));
+    let mut order = match found {
+        Err(error) if !error.may_pass() => return Ok(None),
+        found => found?,
+    };
+    let status = order.state().status;
+    let is_alive = matches!(
+        status,
+        OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid
+    );
+    Ok(is_alive.then_some(order))
+}
+
+/// Asks for the certificate by the certificate signing request `csr`, unless that was done; returns the chain.
+///
+/// # Errors
+/// The server was not reached, refused, or takes too long.
+pub(super) async fn collect(
+    order: &mut Order,
+    csr: &[u8],
+    pace: &Pace,
+) -> Result<String, AcmeError> {
+    if order.state().status == OrderStatus::Ready {
+        patiently!(order.finalize_csr(csr)).map_err(asking("the request for the certificate"))?;
+    }
     patiently!(order.poll_certificate(&retries(pace)))
         .map_err(asking("the making of the certificate"))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 /// Longer than that nobody can keep us from asking again: one request a day burdens no server, and a mistaken
 /// `Retry-After` of years would cost the certificate.
-const LONGEST_ORDERED_PAUSE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_ORDERED_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// From when until when a certificate is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +17,18 @@ pub(super) struct Validity {
 }
 
 impl Validity {
+    /// From the first moment to the last.
+    pub fn lifetime(&self) -> Duration {
+        let lifetime = self.not_after.duration_since(self.not_before);
+        lifetime.unwrap_or_default()
+    }
+
     /// The moment of renewal: at two thirds of the lifetime, or up to a thirtieth of it before that.
     ///
     /// `chance` from 0 to 1 chooses the moment, so that certificates of one day are not all renewed in one minute. For
     /// 90 days that is between the 57th and the 60th, for six days four hours around.
     pub fn renew_at(&self, chance: f64) -> SystemTime {
-        let lifetime = self.not_after.duration_since(self.not_before);
-        let lifetime = lifetime.unwrap_or_default();
+        let lifetime = self.lifetime();
         let early = lifetime.mul_f64(chance.clamp(0.0, 1.0) / 30.0);
         self.not_before + (lifetime * 2 / 3).saturating_sub(early)
     }
@@ -59,6 +64,14 @@ impl Pace {
         attempt: Duration::from_secs(900),
         look: Duration::from_secs(600),
     };
+
+    /// This pace before the end of a certificate that is good for `lifetime`: the pauses grow no longer than a fortieth of
+    /// it, so that ten attempts at least are made in its last third. That changes nothing for ten days and more.
+    pub fn for_lifetime(mut self, lifetime: Duration) -> Self {
+        let longest = self.longest_pause.min(lifetime / 40);
+        self.longest_pause = longest.max(self.first_pause);
+        self
+    }
 
     /// The pause after so many failures in a row: doubled for each, and by chance up to a quarter longer; never shorter
     /// than what the server asked for.

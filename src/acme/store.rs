@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! account.json              the account, and the directory URL that it belongs to
+//! lock                      held by the one process that orders
 //! current -> certificates/7 what is served
 //! certificates/7/chain.pem  key.pem  order.json
 //! ```
@@ -12,22 +13,26 @@
 //! A crash leaves a folder that nothing leads to, and the old certificate in its place.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use serde::Serialize;
 
 use super::certificate::{Certificate, PairError};
+use super::draft::Ordered;
 use super::files;
+use super::schedule::Validity;
 
 const ACCOUNT: &str = "account.json";
-const CURRENT: &str = "current";
-const CERTIFICATES: &str = "certificates";
-const CHAIN: &str = "chain.pem";
-const KEY: &str = "key.pem";
-const ORDER: &str = "order.json";
+pub(super) const CURRENT: &str = "current";
+pub(super) const CERTIFICATES: &str = "certificates";
+pub(super) const CHAIN: &str = "chain.pem";
+pub(super) const KEY: &str = "key.pem";
+const LOCK: &str = "lock";
 
 /// The current certificate and the two before it stay: someone may still be reading them, or want to go back.
 const KEPT_BEFORE_CURRENT: u64 = 2;
@@ -76,6 +81,19 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The account is there and cannot be read: a new one in its place would be one too many.
+    #[error("cannot read {path}")]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two balancers have one directory.
+    #[error(
+        "another process orders certificates into this state directory (it holds {0}): give each balancer its own state_dir"
+    )]
+    Claimed(PathBuf),
     /// What is to be kept has no form in JSON.
     #[error("cannot write JSON")]
     Json(#[from] serde_json::Error),
@@ -101,19 +119,19 @@ pub(super) enum Need {
     OtherServer,
     /// Its time has come.
     #[error("two thirds of its lifetime are over")]
-    Due,
+    Due(Validity),
 }
 
-/// What belongs to a certificate and is not in it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Ordered {
-    directory: String,
+/// The right to order into a state directory; it ends with the value, and with the process.
+#[derive(Debug)]
+pub(super) struct Claim {
+    _lock: Option<Flock<File>>,
 }
 
 /// The state directory.
 #[derive(Debug)]
 pub(super) struct Store {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 impl Store {
@@ -135,9 +153,9 @@ impl Store {
         if certificate.names != *names {
             return Err(Need::OtherNames(certificate.names));
         }
-        let order = fs::read(paths.chain.with_file_name(ORDER)).map_err(missing)?;
-        match serde_json::from_slice::<Ordered>(&order) {
-            Ok(order) if order.directory == directory => Ok(certificate),
+        let folder = paths.chain.parent().unwrap_or(&paths.chain);
+        match Ordered::read(folder).map_err(missing)? {
+            Some(order) if order.directory == directory => Ok(certificate),
             _ => Err(Need::OtherServer),
         }
     }
@@ -148,9 +166,17 @@ impl Store {
         link.and_then(|link| link.modified()).ok()
     }
 
-    /// The account's file, if there is a readable one.
-    pub fn account(&self) -> Option<Vec<u8>> {
-        fs::read(self.folder.join(ACCOUNT)).ok()
+    /// The account's file, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn account(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.folder.join(ACCOUNT);
+        match fs::read(&path) {
+            Ok(json) => Ok(Some(json)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StoreError::Read { path, source }),
+        }
     }
 
     /// Keeps the account.
@@ -163,35 +189,25 @@ impl Store {
         write(&self.folder, ACCOUNT, &json)
     }
 
-    /// A folder for a new certificate, with its key in it: a full disk is found before anything is ordered.
+    /// Keeps other processes from ordering into this directory, until the claim is dropped: two that share it would overwrite
+    /// each other's drafts, and with other names each other's certificates.
     ///
     /// # Errors
-    /// The directory cannot be written.
-    pub fn draft(&self, key: &str, directory: &str) -> Result<Draft<'_>, StoreError> {
+    /// Another one holds it, or the directory cannot be written.
+    pub fn claim(&self) -> Result<Claim, StoreError> {
         own(&self.folder)?;
-        let certificates = self.folder.join(CERTIFICATES);
-        own(&certificates)?;
-        let number = self
-            .numbers()
-            .last()
-            .map_or(1, |last| last.saturating_add(1));
-        let folder = certificates.join(number.to_string());
-        own(&folder)?;
-        let draft = Draft {
-            store: self,
-            number,
-            folder,
-        };
-        let order = serde_json::to_vec(&Ordered {
-            directory: directory.to_owned(),
-        })?;
-        write(&draft.folder, KEY, key.as_bytes())?;
-        write(&draft.folder, ORDER, &order)?;
-        Ok(draft)
+        let path = self.folder.join(LOCK);
+        let file = files::own_file(&path).map_err(cannot_write(path.clone()))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Claim { _lock: Some(lock) }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(StoreError::Claimed(path)),
+            // Some network file systems have no locks; who is alone there shall not be without a certificate for that.
+            Err(_) => Ok(Claim { _lock: None }),
+        }
     }
 
     /// The numbers of all certificates' folders.
-    fn numbers(&self) -> BTreeSet<u64> {
+    pub(super) fn numbers(&self) -> BTreeSet<u64> {
         let entries = fs::read_dir(self.folder.join(CERTIFICATES));
         let names = entries.into_iter().flatten().flatten();
         names
@@ -200,52 +216,11 @@ impl Store {
     }
 
     /// Deletes what is older than the last few. What stays behind does no harm and is tried again next time.
-    fn prune(&self, current: u64) {
+    pub(super) fn prune(&self, current: u64) {
         let old = self.numbers().into_iter();
         for number in old.filter(|number| number.saturating_add(KEPT_BEFORE_CURRENT) < current) {
             let folder = self.folder.join(CERTIFICATES).join(number.to_string());
             let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
-/// A certificate that is being ordered. Its folder goes with it unless it was published.
-#[derive(Debug)]
-pub(super) struct Draft<'a> {
-    store: &'a Store,
-    number: u64,
-    folder: PathBuf,
-}
-
-impl Draft<'_> {
-    /// Adds the chain and lets `current` lead here.
-    ///
-    /// # Errors
-    /// The directory cannot be written; the old certificate is still the current one.
-    pub fn publish(self, chain: &str) -> Result<(), StoreError> {
-        write(&self.folder, CHAIN, chain.as_bytes())?;
-        files::link_whole(&self.store.folder, CURRENT, &self.target())
-            .map_err(cannot_write(self.store.folder.join(CURRENT)))?;
-        self.store.prune(self.number);
-        Ok(())
-    }
-
-    /// The folder as `current` names it.
-    fn target(&self) -> PathBuf {
-        Path::new(CERTIFICATES).join(self.number.to_string())
-    }
-
-    /// Asked of the disk: an error may come after the rename was done.
-    fn is_published(&self) -> bool {
-        fs::read_link(self.store.folder.join(CURRENT)).is_ok_and(|link| link == self.target())
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        if !self.is_published() {
-            // An empty try that cannot be cleared away is pruned some certificates later.
-            let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
@@ -263,14 +238,14 @@ fn missing(error: io::Error) -> Need {
     }
 }
 
-fn own(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn own(folder: &Path) -> Result<(), StoreError> {
     files::own_folder(folder).map_err(cannot_write(folder.to_owned()))
 }
 
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
     files::write_whole(folder, name, bytes).map_err(cannot_write(folder.join(name)))
 }
 
-fn cannot_write(path: PathBuf) -> impl FnOnce(io::Error) -> StoreError {
+pub(super) fn cannot_write(path: PathBuf) -> impl FnOnce(io::Error) -> StoreError {
     |source| StoreError::Write { path, source }
 }

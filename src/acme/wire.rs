@@ -11,11 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
+
+use super::schedule::LONGEST_ORDERED_PAUSE;
 
 /// A chain has some 5 kB, a directory less.
 const LONGEST_BODY_BYTES: usize = 1024 * 1024;
@@ -112,10 +114,10 @@ impl Wire {
         let (method, url) = (parts.method.clone(), parts.uri.to_string());
         let Ok(body) = body.collect().await;
         let request = Request::from_parts(parts, body.to_bytes());
-        let (head, body) = self.send(&method, request).await.map_err(other)?;
+        let (mut head, body) = self.send(&method, request).await.map_err(other)?;
+        let asked = bound_wait(&mut head.headers, SystemTime::now());
         if is_refusal(head.status) {
-            self.asked_to_wait
-                .note(wait_until(&head.headers, SystemTime::now()));
+            self.asked_to_wait.note(asked);
         }
         if !is_of_acme(&method, head.status, &head.headers) {
             let status = head.status;
@@ -179,11 +181,25 @@ fn is_of_acme(method: &Method, status: StatusCode, headers: &HeaderMap) -> bool 
     status.is_success() || (method == Method::POST && is_refusal(status) && is_problem)
 }
 
+/// Leaves of `Retry-After` what is in reason, and says until when that is. instant-acme adds to the clock whatever it finds
+/// there, and that panics beyond the clock's end.
+pub(super) fn bound_wait(headers: &mut HeaderMap, now: SystemTime) -> Option<SystemTime> {
+    let until = wait_until(headers, now);
+    headers.remove(RETRY_AFTER);
+    let wait = until?.duration_since(now).unwrap_or_default();
+    let wait = wait.min(LONGEST_ORDERED_PAUSE);
+    headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    now.checked_add(wait)
+}
+
 /// RFC 9110, section 10.2.3: seconds or a date.
-pub(super) fn wait_until(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
+fn wait_until(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match value.parse() {
-        Ok(seconds) => now.checked_add(Duration::from_secs(seconds)),
+        Ok(seconds) => {
+            let wait = Duration::from_secs(seconds).min(LONGEST_ORDERED_PAUSE);
+            now.checked_add(wait)
+        }
         Err(_) => httpdate::parse_http_date(value).ok(),
     }
 }

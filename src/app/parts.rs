@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::{StartError, entry};
+use crate::acme;
 use crate::admin::{SharedToken, States};
 use crate::config::{self, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
@@ -36,6 +37,7 @@ pub(super) struct Parts {
     pub certificates: Arc<Certificates>,
     pub token: SharedToken,
     pub states: Arc<States>,
+    pub acme: Option<watch::Sender<acme::Settings>>,
 }
 
 impl Parts {
@@ -59,6 +61,7 @@ impl Parts {
             certificates: Arc::default(),
             token: SharedToken::default(),
             states: Arc::new(States::kept_in(config.admin.state_file.clone())),
+            acme: config.tls.acme.clone().map(watch::Sender::new),
             fleet,
             tally,
             book,
@@ -100,8 +103,31 @@ impl Parts {
         self.check.ask(targets, poller, config.poll.interval);
         self.discovery.look_for(roster);
         self.pace.send_replace(pace(config));
+        self.order_by(config.tls.acme.as_ref());
         Ok(reform)
     }
+
+    /// What did not change must not break off an order that runs.
+    fn order_by(&self, new: Option<&acme::Settings>) {
+        let (Some(acme), Some(new)) = (&self.acme, new) else {
+            return;
+        };
+        acme.send_if_modified(|settings| {
+            let is_news = settings != new && settings.state_dir == new.state_dir;
+            if is_news {
+                settings.clone_from(new);
+            }
+            is_news
+        });
+    }
+}
+
+/// Whether the certificate that is ordered would be of other files, or of none, or where there was none.
+pub(super) fn moves_certificate(
+    new: Option<&acme::Settings>,
+    started: Option<&acme::Settings>,
+) -> bool {
+    new.map(acme::paths) != started.map(acme::paths)
 }
 
 /// Whether binds with TLS would be left without certificates, until the next start takes them away.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::parts::lacks_certificates;
+use super::parts::{lacks_certificates, moves_certificate};
 use crate::config::{Admin, AdminTls, Config, Tls};
 use crate::tls::Files;
 
@@ -55,7 +55,10 @@ pub(super) fn waiting(started: &Config, new: &Config) -> Vec<&'static str> {
             "[admin] state_file",
             *state_file != started.admin.state_file,
         ),
-        ("[tls.acme]", *acme != started.tls.acme),
+        (
+            "[tls.acme]",
+            moves_certificate(acme.as_ref(), started.tls.acme.as_ref()),
+        ),
         ("[[tls.certificate]]", lacks_certificates(new, started)),
     ];
     let keys = differs.into_iter().filter(|(_, differs)| *differs);

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-use super::{Folder, Kept, eventually, made, own_ip};
+use super::{Folder, Kept, eventually, made, own_ip, quick};
 use crate::acme::Settings;
+use crate::acme::schedule::Pace;
 
 const API_PORT: u16 = 14_000;
 const DNS_PORT: u16 = 14_053;
@@ -125,7 +126,12 @@ impl Authority {
 
     /// The same, with other settings.
     pub async fn keep_with(&self, settings: Settings) -> Kept {
-        Kept::begin(settings, SocketAddr::from((self.ip, PLAIN_PORT))).await
+        self.keep_at(settings, quick()).await
+    }
+
+    /// The same, at another pace.
+    pub async fn keep_at(&self, settings: Settings, pace: Pace) -> Kept {
+        Kept::begin(settings, pace, (self.ip, PLAIN_PORT).into()).await
     }
 
     /// What it wrote to its log since its last start.

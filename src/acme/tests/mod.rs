@@ -1,8 +1,10 @@
 //! The keeper before a real ACME server, pebble; its parts each alone.
 
 mod authority;
+mod between;
 mod binding;
 mod issuing;
+mod oddities;
 mod parts;
 mod schedule;
 mod store;
@@ -10,4 +12,7 @@ mod trouble;
 mod wire;
 
 use authority::{Authority, Manner};
-use parts::{Folder, Kept, eventually, made, names, own_ip, quick, read_current};
+use between::{Between, acceptor};
+use parts::{
+    DAY, Folder, Kept, eventually, made, names, own_ip, put_an_old_one, quick, read_current,
+};

@@ -11,16 +11,21 @@ use std::time::{Duration, Instant, SystemTime};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::acme::certificate::Certificate;
 use crate::acme::schedule::Pace;
+use crate::acme::store::Store;
 use crate::acme::{Acme, AcmeStatus, Challenges, Settings, paths};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// Longer than anything here takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A day.
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until it is so.
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -98,6 +103,16 @@ pub fn made(names: &[&str], age: Duration, left: Duration) -> (String, String) {
     (chain, key.serialize_pem())
 }
 
+/// Puts a certificate into the store that works for another day and should have been renewed long ago.
+pub fn put_an_old_one(settings: &Settings) -> Vec<u8> {
+    let domains: Vec<&str> = settings.domains.iter().map(String::as_str).collect();
+    let (chain, key) = made(&domains, DAY * 89, DAY);
+    let store = Store::new(&settings.state_dir);
+    let draft = store.draft(&key, &settings.directory).unwrap();
+    draft.publish(&chain).unwrap();
+    chain.into_bytes()
+}
+
 /// The pair that is served, as the TLS binds read it; fails when it is none.
 pub fn read_current(settings: &Settings) -> Option<Certificate> {
     let paths = paths(settings).settled().ok()?;
@@ -110,12 +125,13 @@ pub fn read_current(settings: &Settings) -> Option<Certificate> {
 #[derive(Debug)]
 pub struct Kept {
     acme: Arc<Acme>,
+    settings: watch::Sender<Settings>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Kept {
     /// Starts to keep, and answers challenges at `plain_bind`.
-    pub async fn begin(settings: Settings, plain_bind: SocketAddr) -> Self {
+    pub async fn begin(settings: Settings, pace: Pace, plain_bind: SocketAddr) -> Self {
         // The one before may just be letting go of the address.
         let mut listener = None;
         eventually("the plain bind is free", || {
@@ -126,7 +142,7 @@ impl Kept {
         let listener = listener.unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
-        let mut kept = Self::begin_unanswered(settings, quick());
+        let mut kept = Self::begin_unanswered(settings, pace);
         let challenges = kept.acme.challenges();
         kept.tasks.push(tokio::spawn(answer(listener, challenges)));
         kept
@@ -134,10 +150,20 @@ impl Kept {
 
     /// The same, but nobody finds any answers.
     pub fn begin_unanswered(settings: Settings, pace: Pace) -> Self {
-        let acme = Arc::new(Acme::at_pace(settings, pace));
+        let settings = watch::Sender::new(settings);
+        let acme = Arc::new(Acme::at_pace(settings.subscribe(), pace));
         let keeper = acme.clone();
         let tasks = vec![tokio::spawn(async move { keeper.keep().await })];
-        Self { acme, tasks }
+        Self {
+            acme,
+            settings,
+            tasks,
+        }
+    }
+
+    /// Other settings from now on.
+    pub fn change(&self, change: impl FnOnce(&mut Settings)) {
+        self.settings.send_modify(change);
     }
 
     pub fn status(&self) -> AcmeStatus {

@@ -52,6 +52,23 @@ fn the_server_may_ask_for_more_but_not_for_less_and_not_for_ever() {
     assert_eq!(pause(DAY * 3650), DAY);
 }
 
+#[test]
+fn a_short_life_has_short_pauses() {
+    let hour = MINUTE * 60;
+    let longest = |lifetime| Pace::PATIENT.for_lifetime(lifetime).pause(99, None, 0.0);
+    assert_eq!(longest(DAY * 90), hour * 6);
+    assert_eq!(longest(DAY), MINUTE * 36);
+    assert_eq!(longest(hour), Duration::from_secs(90));
+    assert_eq!(longest(MINUTE * 5), MINUTE);
+    // However it ends, ten attempts are made in the last third.
+    for lifetime in [hour, DAY, DAY * 6, DAY * 90] {
+        let pace = Pace::PATIENT.for_lifetime(lifetime);
+        let pauses = (1..=9).map(|failures| pace.pause(failures, None, 1.0));
+        let spent: Duration = pauses.sum();
+        assert!(spent <= lifetime / 3, "{lifetime:?}: {spent:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn renewal_is_in_the_seventh_tenth_of_any_lifetime(seconds in 0_u64..400_000_000, chance in 0.0..=1.0) {

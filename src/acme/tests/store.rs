@@ -124,7 +124,8 @@ fn what_a_crash_left_is_no_hindrance() {
     publish(&store, "a.test");
     store.keep_account(&"an account").unwrap();
     assert!(store.current(&names(&["a.test"]), HERE).is_ok());
-    assert_eq!(store.account().unwrap(), b"\"an account\"");
+    let account = store.account().unwrap();
+    assert_eq!(account.unwrap(), b"\"an account\"");
 }
 
 #[test]

@@ -2,34 +2,19 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::services::background::BackgroundService;
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Authority, Folder, Kept, Manner, eventually, made, names, own_ip, quick, read_current,
+    Authority, Folder, Kept, Manner, acceptor, eventually, names, own_ip, put_an_old_one, quick,
+    read_current,
 };
-use crate::acme::store::Store;
 use crate::acme::{Acme, Settings, paths};
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Puts a certificate into the store that works for another day and should have been renewed long ago.
-fn put_an_old_one(settings: &Settings) -> Vec<u8> {
-    let domains: Vec<&str> = settings.domains.iter().map(String::as_str).collect();
-    let (chain, key) = made(&domains, DAY * 89, DAY);
-    let store = Store::new(&settings.state_dir);
-    let draft = store.draft(&key, &settings.directory).unwrap();
-    draft.publish(&chain).unwrap();
-    chain.into_bytes()
-}
 
 #[tokio::test]
 async fn the_old_certificate_stays_while_the_server_is_down_and_is_renewed_when_it_is_back() {
@@ -160,6 +145,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     assert!(text.contains("timed out"), "{text}");
     let took = begin.elapsed();
     assert!(pace.request <= took && took < pace.request * 20, "{took:?}");
+    drop(kept);
     pace.request = Duration::from_secs(60);
     pace.attempt = Duration::from_millis(200);
     let kept = Kept::begin_unanswered(settings, pace);
@@ -180,19 +166,12 @@ async fn be_overloaded(listener: TcpListener, acceptor: TlsAcceptor) {
 
 #[tokio::test]
 async fn a_server_that_asks_for_an_hour_gets_an_hour() {
-    crate::tls::install_provider();
     let ip = own_ip();
-    let (chain, key) = made(&[&ip.to_string()], DAY, DAY);
-    let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth();
-    let config = config.with_single_cert(vec![certificate], key).unwrap();
     let listener = TcpListener::bind((ip, 14_000)).await.unwrap();
     let folder = Folder::new();
     let mut settings = settings_for(listener.local_addr().unwrap(), &folder);
     settings.ca_file = Some(folder.join("ca.pem"));
-    fs::write(folder.join("ca.pem"), chain).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = acceptor(ip, &folder);
     let server = tokio::spawn(be_overloaded(listener, acceptor));
     let kept = Kept::begin_unanswered(settings, quick());
     let text = kept.failure().await;
@@ -206,8 +185,9 @@ async fn a_server_that_asks_for_an_hour_gets_an_hour() {
 #[tokio::test]
 async fn the_service_ends_when_the_balancer_does() {
     let folder = Folder::new();
-    let acme = Acme::new(settings_for((own_ip(), 14_000).into(), &folder));
-    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let settings = settings_for((own_ip(), 14_000).into(), &folder);
+    let acme = Acme::new(watch::channel(settings).1);
+    let (stop, stopped) = watch::channel(false);
     let status = acme.status();
     let service = tokio::spawn(async move { acme.start(stopped).await });
     eventually("it has begun", || status.read().failed_total == 1).await;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{Folder, own_ip};
 use crate::acme::store::Store;
-use crate::acme::wire::{AskedToWait, Wire, wait_until};
+use crate::acme::wire::{AskedToWait, Wire, bound_wait};
 use crate::acme::{AcmeError, Challenges, Settings, account};
 
 const DIRECTORY: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\
@@ -113,18 +113,28 @@ async fn only_https_is_spoken() {
 }
 
 #[test]
-fn retry_after_is_seconds_or_a_date() {
+fn retry_after_is_seconds_or_a_date_and_a_day_at_most() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_000);
     let read = |value: &'static str| {
-        let head = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
-        wait_until(&head, now)
+        let mut head = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+        let until = bound_wait(&mut head, now);
+        let left = head.get(RETRY_AFTER);
+        let left = left.map(|value| value.to_str().unwrap().to_owned());
+        (
+            until.map(|until| until.duration_since(now).unwrap().as_secs()),
+            left,
+        )
     };
-    let later = Some(now + Duration::from_secs(777));
-    assert_eq!(read("777"), later);
-    assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), later);
-    assert_eq!(read("soon"), None);
-    assert_eq!(read("18446744073709551615"), None);
-    assert_eq!(wait_until(&HeaderMap::new(), now), None);
+    let wait = |seconds: u64| (Some(seconds), Some(seconds.to_string()));
+    assert_eq!(read("777"), wait(777));
+    assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), wait(777));
+    assert_eq!(read("Sun, 06 Nov 1994 08:30:00 GMT"), wait(0));
+    assert_eq!(read("18446744073709551615"), wait(86_400));
+    assert_eq!(read("Fri, 31 Dec 9999 23:59:59 GMT"), wait(86_400));
+    for nonsense in ["soon", "-1", "99999999999999999999"] {
+        assert_eq!(read(nonsense), (None, None));
+    }
+    assert_eq!(bound_wait(&mut HeaderMap::new(), now), None);
 }
 
 #[test]
