@@ -10,7 +10,7 @@ use log::{info, warn};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Settings;
 use super::attempt::Attempt;
@@ -19,8 +19,11 @@ use super::challenges::Challenges;
 use super::error::AcmeError;
 use super::schedule::Pace;
 use super::status::SharedStatus;
-use super::store::{Claim, Need, Store, list};
+use super::store::{Claim, Need, Store, StoreError, list};
 use super::wire::{AskedToWait, Wire};
+
+/// Nobody waits for it: who is alone never does.
+const CLAIM_PAUSE: Duration = Duration::from_millis(200);
 
 /// The keeper of the certificate.
 #[derive(Debug)]
@@ -189,7 +192,7 @@ impl<'a> Keeping<'a> {
         claim: &mut Option<Claim>,
     ) -> Result<Certificate, AcmeError> {
         if claim.is_none() {
-            *claim = Some(self.store.claim()?);
+            *claim = Some(self.claim().await?);
         }
         let wire = Wire::new(
             self.settings.ca_file.as_deref(),
@@ -209,6 +212,17 @@ impl<'a> Keeping<'a> {
             return Err(AcmeError::DueAtOnce);
         }
         Ok(certificate)
+    }
+
+    /// At an upgrade the process before us is about to let go.
+    async fn claim(&self) -> Result<Claim, AcmeError> {
+        let until = Instant::now() + self.acme.pace.request;
+        loop {
+            match self.store.claim() {
+                Err(StoreError::Claimed(_)) if Instant::now() < until => sleep(CLAIM_PAUSE).await,
+                claim => return claim.map_err(AcmeError::from),
+            }
+        }
     }
 
     /// Notes a failure; returns how long it is waited out.

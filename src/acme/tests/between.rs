@@ -140,8 +140,8 @@ async fn request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Vec<u
     }
     let head = String::from_utf8(head).unwrap();
     let lines = head.lines().map(str::to_lowercase);
-    let length = lines.filter_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    let length: Option<usize> = length.last();
+    let mut length = lines.filter_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let length: Option<usize> = length.next();
     let mut body = vec![0; length.unwrap_or_default()];
     stream.read_exact(&mut body).await.ok()?;
     Some((head, body))

@@ -1,6 +1,8 @@
 //! A real ACME server: Debian's pebble, to which every domain lies at one address, the balancer's.
 
+use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use super::authority::{Authority, PairFiles};
@@ -9,6 +11,11 @@ use super::ports;
 use super::process::{Process, mortal};
 use super::tools;
 use super::wait::{eventually, seconds};
+
+const KEY_ID: &str = "customer-1";
+
+/// The key of the server's customer, in base64url.
+pub const CUSTOMERS_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
 /// The server, and the name server that it asks.
 pub struct AcmeServer {
@@ -23,6 +30,15 @@ pub struct AcmeServer {
 impl AcmeServer {
     /// A server that visits domains at this port of 127.0.0.1; none, and a loud word, where pebble is not installed.
     pub fn visiting(port: u16) -> Option<Self> {
+        Self::with(port, &serde_json::json!({}))
+    }
+
+    /// One that registers accounts of its only customer, and no others.
+    pub fn with_customer(port: u16) -> Option<Self> {
+        Self::with(port, &serde_json::json!({ KEY_ID: CUSTOMERS_KEY }))
+    }
+
+    fn with(port: u16, keys: &serde_json::Value) -> Option<Self> {
         if !tools::is_installed("pebble") {
             eprintln!("SKIPPED: pebble is not installed (apt-get install pebble)");
             return None;
@@ -47,6 +63,8 @@ impl AcmeServer {
             "privateKey": key,
             "httpPort": port,
             "tlsPort": port,
+            "externalAccountBindingRequired": keys.get(KEY_ID).is_some(),
+            "externalAccountMACKeys": keys,
         }});
         let config = folder.write("pebble.json", &config.to_string());
         let visited = IpAddr::V4(Ipv4Addr::LOCALHOST).to_string();
@@ -89,6 +107,14 @@ impl AcmeServer {
             self.folder.path().join("state").display(),
             self.authority.file().display(),
         )
+    }
+
+    /// What that section needs besides for its customer.
+    pub fn binding(&self) -> String {
+        let file = self.folder.write("customer.key", CUSTOMERS_KEY);
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        let file = file.display();
+        format!("eab_key_id = \"{KEY_ID}\"\neab_key_file = \"{file}\"")
     }
 
     /// The authority that it is, as a file of PEM.

@@ -47,7 +47,7 @@ mod tuning_in;
 mod wait;
 mod wire;
 
-pub use acme_server::AcmeServer;
+pub use acme_server::{AcmeServer, CUSTOMERS_KEY};
 pub use audience::{carried_from, go_on_unbroken, hear_more, nobody_waited, settled};
 pub use authority::{Authority, Certifier, PairFiles};
 pub use balancer::Balancer;
