@@ -78,6 +78,7 @@ pub(super) async fn register(
         terms_of_service_agreed: true,
         only_return_existing: false,
     };
+    store.try_room()?;
     let binding = settings.binding.as_ref();
     let key = binding.map(Binding::key);
     let created = patiently!({

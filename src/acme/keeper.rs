@@ -173,7 +173,7 @@ impl<'a> Keeping<'a> {
             .unwrap_or(Err(AcmeError::TimedOut))
             .map_err(|error| {
                 let of_the_head = asked_to_wait.remaining(SystemTime::now());
-                let asked_for = of_the_head.max(error.asks_for());
+                let asked_for = of_the_head.or_else(|| error.asks_for());
                 (error, asked_for)
             })?;
         let until = certificate.validity.not_after;

@@ -28,11 +28,15 @@ use super::files;
 use super::schedule::Validity;
 
 const ACCOUNT: &str = "account.json";
+const ROOM: &str = "room";
 pub(super) const CURRENT: &str = "current";
 pub(super) const CERTIFICATES: &str = "certificates";
 pub(super) const CHAIN: &str = "chain.pem";
 pub(super) const KEY: &str = "key.pem";
 const LOCK: &str = "lock";
+
+/// An account with its key and URL has some 500.
+const ACCOUNT_LIMIT_BYTES: usize = 4096;
 
 /// The current certificate and the two before it stay: someone may still be reading them, or want to go back.
 const KEPT_BEFORE_CURRENT: u64 = 2;
@@ -177,6 +181,18 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StoreError::Read { path, source }),
         }
+    }
+
+    /// Takes as much room as an account needs, and gives it back: a full disk is found before one is registered that could
+    /// not be kept. The key that binds it may serve once only.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn try_room(&self) -> Result<(), StoreError> {
+        own(&self.folder)?;
+        write(&self.folder, ROOM, &[0; ACCOUNT_LIMIT_BYTES])?;
+        let path = self.folder.join(ROOM);
+        fs::remove_file(&path).map_err(cannot_write(path))
     }
 
     /// Keeps the account.

@@ -1,7 +1,10 @@
 //! What is odd but happens: slow servers, two balancers in one directory, settings that change, files that cannot be written.
 
 use std::fs;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
 
 use super::{
     Authority, Between, DAY, Kept, Manner, eventually, names, put_an_old_one, quick, read_current,
@@ -174,8 +177,46 @@ async fn an_account_that_cannot_be_read_is_not_made_anew() {
     let text = kept.failure().await;
     let told = format!("cannot read {}: ", account.display());
     assert!(text.starts_with(&told), "{text}");
-    assert!(!authority.log().contains("POST /sign-me-up"));
-    // One that is lost is.
+    // One that is lost is, if there is room to keep the new one.
+    let in_the_way = settings.state_dir.join("room");
+    fs::create_dir(&in_the_way).unwrap();
     fs::remove_dir(&account).unwrap();
+    let told = format!("cannot write {}: ", in_the_way.display());
+    let is_told = || {
+        kept.status()
+            .last_error
+            .is_some_and(|text| text.starts_with(&told))
+    };
+    eventually("there is no room", is_told).await;
+    assert!(!authority.log().contains("POST /sign-me-up"));
+    fs::remove_dir(&in_the_way).unwrap();
     kept.issued(1).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_seconds_is_waited_out_in_seconds() {
+    let Some(authority) = Authority::open(Manner::default()).await else {
+        return;
+    };
+    let between = Between::before(&authority.settings(&["radio.test"])).await;
+    between.meddle(|path, answer| {
+        if path == "/sign-me-up" {
+            *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            let head = answer.headers_mut();
+            let problem = HeaderValue::from_static("application/problem+json");
+            head.insert(CONTENT_TYPE, problem);
+            head.insert(RETRY_AFTER, HeaderValue::from_static("3"));
+            let kind = "urn:ietf:params:acme:error:rateLimited";
+            *answer.body_mut() = format!("{{\"type\":\"{kind}\",\"detail\":\"too many\"}}");
+        }
+    });
+    let settings = between.settings(&authority.settings(&["radio.test"]));
+    let kept = authority.keep_with(settings).await;
+    let begin = Instant::now();
+    let text = kept.failure().await;
+    assert!(text.contains("too many"), "{text}");
+    between.meddle(|_, _| {});
+    kept.issued(1).await;
+    // The fastest pace of our own is 0.1 s.
+    assert!(begin.elapsed() > Duration::from_secs(2));
 }

@@ -112,6 +112,18 @@ fn a_draft_that_is_not_published_leaves_nothing() {
 }
 
 #[test]
+fn room_for_an_account_is_tried_and_given_back() {
+    let folder = Folder::new();
+    let store = Store::new(&folder.join("state"));
+    store.try_room().unwrap();
+    assert_eq!(everything_in(folder.path()), [folder.join("state")]);
+    fs::create_dir(folder.join("state/room")).unwrap();
+    let error = store.try_room().unwrap_err().to_string();
+    let path = folder.join("state/room");
+    assert_eq!(error, format!("cannot write {}", path.display()));
+}
+
+#[test]
 fn what_a_crash_left_is_no_hindrance() {
     let folder = Folder::new();
     let store = Store::new(folder.path());
