@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use log::{debug, warn};
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::ServerApp;
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::stream::Stream as L4Stream;
@@ -56,8 +56,6 @@ impl AdminDoor {
     }
 
     /// Serves a connection to its end.
-    ///
-    /// PINGORA: (0.9.1) `process_new` of an [`HttpServerApp`] returns when the connection has ended, whatever it brings.
     async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
         let stream = match &self.acceptor {
             None => stream,
@@ -67,7 +65,7 @@ impl AdminDoor {
         let mut session = ServerSession::new_http1(stream);
         let mut deadline = FIRST_DEADLINE;
         loop {
-            let answered = timeout(deadline, self.pages.process_new_http(session, shutdown));
+            let answered = timeout(deadline, self.pages.serve(session, shutdown));
             let (stream, settings) = answered.await.ok()??.consume();
             session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {

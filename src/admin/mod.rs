@@ -7,6 +7,7 @@
 mod answer;
 mod control;
 mod door;
+mod exchange;
 mod guard;
 mod metrics;
 mod process;
@@ -20,12 +21,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use log::{info, warn};
-use pingora::apps::http_app::ServeHttp;
-use pingora::protocols::http::ServerSession;
 
 use crate::config::LastReading;
 use crate::fleet::SharedFleet;
@@ -186,18 +184,5 @@ fn deny(denial: &Denial, peer: IpAddr) -> Answer {
         (401, _) => answer.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         (_, Some(seconds)) => answer.with(header::RETRY_AFTER, seconds),
         _ => answer,
-    }
-}
-
-#[async_trait]
-impl ServeHttp for AdminPages {
-    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
-        let peer = session
-            .client_addr()
-            .and_then(|peer| peer.as_inet())
-            .copied();
-        // PINGORA: (0.9.1) closes the connection behind an answer to a request whose body was not read.
-        self.answer(session.req_header(), peer, Instant::now())
-            .into_response()
     }
 }
