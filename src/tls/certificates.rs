@@ -53,6 +53,18 @@ struct Place {
 
 type Stamps = [Stamp; 2];
 
+impl Place {
+    /// A pair that has ended is no better than one that has not, whatever is newer.
+    fn judge(&self, pair: Pair) -> Result<Pair, BadPair> {
+        let now = SystemTime::now();
+        let is_good = |pair: &Pair| pair.valid_until > now;
+        match self.pair.as_ref().is_some_and(is_good) && !is_good(&pair) {
+            true => Err(BadPair::Ended(self.files.chain.clone())),
+            false => Ok(pair),
+        }
+    }
+}
+
 impl Certificates {
     /// Reads pairs, and one that is `awaited`: somebody else puts it there, and mends it.
     ///
@@ -73,8 +85,12 @@ impl Certificates {
     /// # Errors
     /// The first that cannot be used; those of before are served on.
     pub fn exchange(&self, files: Vec<Files>, awaited: Option<Files>) -> Result<(), BadPair> {
-        let places = places(files, awaited)?;
+        let mut places = places(files, awaited)?;
         let mut before = self.lock();
+        for place in places.iter_mut().filter(|place| place.pair.is_none()) {
+            let same = before.iter().find(|before| before.files == place.files);
+            place.pair = same.and_then(|before| before.pair.clone());
+        }
         self.shelf.store(Arc::new(shelf_of(&places)));
         *before = places;
         Ok(())
@@ -85,7 +101,7 @@ impl Certificates {
         if place.seen == Some(stamps) {
             return false;
         }
-        match Pair::load(&place.files) {
+        match Pair::load(&place.files).and_then(|pair| place.judge(pair)) {
             Ok(pair) => {
                 info!(
                     "the certificate for {} is served from now on, until {}",
@@ -194,48 +210,4 @@ fn stamps(files: &Files) -> Stamps {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::pair::tests::{Folder, put_key};
-    use super::*;
-
-    fn names(certificates: &Certificates) -> Vec<Vec<String>> {
-        certificates
-            .known()
-            .into_iter()
-            .map(|known| known.names)
-            .collect()
-    }
-
-    #[test]
-    fn a_changed_pair_is_served_and_a_bad_one_is_not() {
-        let folder = Folder::new("refresh");
-        let kind = &rcgen::PKCS_ECDSA_P256_SHA256;
-        let files = folder.pair("a", &["old.example"], kind);
-        let certificates = Certificates::load(vec![files.clone()], None).unwrap();
-        certificates.refresh();
-        assert_eq!(certificates.reloads(), Reloads { good: 0, bad: 0 });
-
-        folder.pair("a", &["new.example"], kind);
-        certificates.refresh();
-        assert_eq!(names(&certificates), [["new.example"]]);
-        assert_eq!(certificates.reloads(), Reloads { good: 1, bad: 0 });
-
-        put_key(&files.key, "no key");
-        certificates.refresh();
-        assert_eq!(certificates.reloads().bad, 0, "half of a change, perhaps");
-        certificates.refresh();
-        certificates.refresh();
-        assert_eq!(names(&certificates), [["new.example"]]);
-        assert_eq!(certificates.reloads(), Reloads { good: 1, bad: 1 });
-    }
-
-    #[test]
-    fn a_pair_that_is_not_there_is_waited_for() {
-        let folder = Folder::new("absent");
-        let certificates = Certificates::load(Vec::new(), Some(folder.files("a"))).unwrap();
-        assert!(certificates.shelf.load().find(None).is_empty());
-        folder.pair("a", &["late.example"], &rcgen::PKCS_ECDSA_P256_SHA256);
-        certificates.refresh();
-        assert_eq!(certificates.shelf.load().find(None).len(), 1);
-    }
-}
+mod tests;

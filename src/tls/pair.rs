@@ -74,6 +74,12 @@ pub enum BadPair {
     /// A kind of key that cannot be used.
     #[error("{0}: a key that cannot be used: expected ECDSA, Ed25519 or RSA of at least 2048 bits")]
     Unusable(PathBuf),
+    /// No certificate for TLS.
+    #[error("{0}: a certificate that cannot be used: expected version 3 of X.509")]
+    Unsuited(PathBuf),
+    /// It has ended, and another one has not.
+    #[error("{0}: a certificate that has ended")]
+    Ended(PathBuf),
     /// They do not belong together.
     #[error("{0} is not the key of {1}")]
     Mismatch(PathBuf, PathBuf),
@@ -96,6 +102,7 @@ impl Pair {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 BadPair::Mismatch(files.key.clone(), files.chain.clone())
             }
+            rustls::Error::InvalidCertificate(_) => BadPair::Unsuited(files.chain.clone()),
             _ => BadPair::Unusable(files.key.clone()),
         })?;
         Ok(Self {
@@ -209,13 +216,23 @@ pub(super) mod tests {
             names: &[&str],
             algorithm: &'static rcgen::SignatureAlgorithm,
         ) -> Files {
+            self.pair_that_ends(name, names, algorithm, 4096)
+        }
+
+        /// The same, with a certificate that ends with a year.
+        pub fn pair_that_ends(
+            &self,
+            name: &str,
+            names: &[&str],
+            algorithm: &'static rcgen::SignatureAlgorithm,
+            year: i32,
+        ) -> Files {
             let files = self.files(name);
             let key = KeyPair::generate_for(algorithm).unwrap();
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            let leaf = CertificateParams::new(names)
-                .unwrap()
-                .self_signed(&key)
-                .unwrap();
+            let mut leaf = CertificateParams::new(names).unwrap();
+            leaf.not_after = rcgen::date_time_ymd(year, 12, 31);
+            let leaf = leaf.self_signed(&key).unwrap();
             fs::write(&files.chain, leaf.pem()).unwrap();
             put_key(&files.key, &key.serialize_pem());
             files

@@ -42,7 +42,9 @@ impl Shelf {
 
     /// The pairs for a name, the best first.
     pub fn find(&self, name: Option<&str>) -> &[Arc<CertifiedKey>] {
-        let named = name.and_then(|name| self.named(&name.to_ascii_lowercase()));
+        // Some players ask with the dot of a whole name, which no certificate has.
+        let plain = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        let named = name.and_then(|name| self.named(&plain(name)));
         named.unwrap_or(&self.default)
     }
 
@@ -83,6 +85,7 @@ mod tests {
         assert_eq!(found(Some("y.b.example")), [2]);
         assert_eq!(found(Some("x.b.example")), [3]);
         assert_eq!(found(Some("b.example")), [3]);
+        assert_eq!(found(Some("B.example.")), [3]);
         assert_eq!(found(Some("z.y.b.example")), [1, 0], "a star is one label");
         assert_eq!(found(Some("elsewhere.example")), [1, 0]);
         assert_eq!(found(None), [1, 0]);
