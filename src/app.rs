@@ -12,6 +12,7 @@ mod waiting;
 use std::sync::Arc;
 
 use log::info;
+use pingora::apps::HttpServerOptions;
 use pingora::listeners::ListenerConfig;
 use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::server::configuration::ServerConf;
@@ -245,13 +246,12 @@ fn front(
         budget: parts.budget.clone(),
         editions: parts.editions.clone(),
     });
-    let gate = Gate::new(
-        porter,
-        desk,
-        express,
-        pingora_proxy::http_proxy(conf, door),
-        life,
-    );
+    let mut proxy = pingora_proxy::http_proxy(conf, door);
+    // PINGORA: (0.9.1) answers CONNECT by itself otherwise, in its own name; the door refuses it.
+    let mut options = HttpServerOptions::default();
+    options.allow_connect_method_proxying = true;
+    proxy.server_options = Some(options);
+    let gate = Gate::new(porter, desk, express, proxy, life);
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match &bind.address {

@@ -11,7 +11,7 @@ use pingora_proxy::Session;
 
 use super::edition::Edition;
 use super::refuse::Refusal;
-use super::session::scheme;
+use super::session::{scheme, takes_chunks};
 use crate::fleet::Scheme;
 
 /// What the `Server` field says: constant, without a version.
@@ -39,13 +39,18 @@ pub struct Reply<'s> {
 impl<'s> Reply<'s> {
     /// The answer to the request of `session`, as `edition` wants answers.
     pub fn by(edition: &'s Edition, session: &'s mut Session) -> Self {
-        let hsts = edition.manners.hsts.as_deref();
-        let is_https = || scheme(session, &edition.trusted_proxies) == Scheme::Https;
         Self {
-            hsts: hsts.filter(|_| is_https()),
+            hsts: hsts(edition, session),
             session,
         }
     }
+}
+
+/// `Strict-Transport-Security` of the answer to this request, where it goes over https and the operator wants it.
+fn hsts<'e>(edition: &'e Edition, session: &Session) -> Option<&'e str> {
+    let hsts = edition.manners.hsts.as_deref()?;
+    let is_https = scheme(session, &edition.trusted_proxies) == Scheme::Https;
+    is_https.then_some(hsts)
 }
 
 impl Reply<'_> {
@@ -84,6 +89,9 @@ impl Reply<'_> {
         let mut head = page_head(refusal.status(), content_type, body.len())?;
         if let Some(seconds) = refusal.retry_after_seconds() {
             head.insert_header("Retry-After", seconds)?;
+        }
+        if refusal == Refusal::Method {
+            head.insert_header("Allow", METHODS)?;
         }
         if refusal == Refusal::Unauthorized {
             // ICECAST: its own words, so that players find the password that they know for it.
@@ -153,14 +161,21 @@ pub struct Page {
 ///
 /// # Errors
 /// None in practice: the values are constants.
-pub fn finish_stream_head(head: &mut ResponseHeader, in_chunks: bool) -> Result<()> {
+pub fn finish_stream_head(
+    head: &mut ResponseHeader,
+    session: &Session,
+    edition: &Edition,
+) -> Result<()> {
     // Players of HTTP/1.0 and ICY take chunk sizes for audio: theirs ends with the connection.
-    match in_chunks {
+    match takes_chunks(session) {
         true => {
             head.set_version(Version::HTTP_11);
             head.insert_header("Transfer-Encoding", "chunked")?;
         }
         false => head.set_version(Version::HTTP_10),
+    }
+    if let Some(hsts) = hsts(edition, session) {
+        head.insert_header("Strict-Transport-Security", hsts)?;
     }
     head.insert_header("Server", SERVER_NAME)?;
     head.insert_header("Cache-Control", "no-cache, no-store")?;

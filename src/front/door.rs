@@ -202,9 +202,9 @@ impl ProxyHttp for Door {
         &self,
         session: &mut Session,
         head: &mut ResponseHeader,
-        _ctx: &mut Self::CTX,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
-        answer::finish_stream_head(head, takes_chunks(session))?;
+        answer::finish_stream_head(head, session, &ctx.edition)?;
         if session.is_http2() {
             errand::release();
             return Ok(());

@@ -6,6 +6,7 @@
 //! PINGORA: (0.9.1) writes of a head and flushes wait for ever; none of our answers is more than a page.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -97,14 +98,14 @@ fn prolong(term: u8) {
     let _ = ERRAND.try_with(|errand| errand.term.fetch_max(term, Ordering::Relaxed));
 }
 
-/// Seats the listener of the request that this task serves.
+/// Seats the listener of the request that this task serves, who is at `address` as far as anybody can say.
 ///
 /// # Errors
 /// His address has as many streams as it may.
-pub fn seat() -> Result<Option<Seating>, TooManyListeners> {
+pub fn seat(address: Option<IpAddr>) -> Result<Option<Seating>, TooManyListeners> {
     let seated = ERRAND.try_with(|errand| match &errand.way {
-        Way::Alone(pass) => pass.listen(),
-        Way::BesideOthers(pass) => pass.listen_beside_others(),
+        Way::Alone(pass) => pass.listen(address),
+        Way::BesideOthers(pass) => pass.listen_beside_others(address),
     });
     seated.ok().transpose()
 }

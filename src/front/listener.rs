@@ -14,6 +14,7 @@ use pingora_proxy::Session;
 use super::budget::Seating;
 use super::carriage::End;
 use super::errand;
+use super::forwarded;
 use super::refuse::Refusal;
 use crate::fleet::Scheme;
 use crate::stream::{Journey, QUERY_LIMIT_BYTES, Request};
@@ -21,9 +22,6 @@ use crate::stream::{Journey, QUERY_LIMIT_BYTES, Request};
 /// How we name ourselves in `Via`; a request that was here more often than this goes round in circles.
 const OUR_NAME: &str = "icecast-balancer";
 const PASS_LIMIT: usize = 2;
-
-/// The most addresses of `X-Forwarded-For` that are passed on.
-const HOP_LIMIT: usize = 8;
 
 /// The longest name of a player in the log.
 const AGENT_LIMIT_BYTES: usize = 120;
@@ -39,7 +37,7 @@ pub struct Listener {
     /// Counts him among the listeners of his address.
     _seating: Option<Seating>,
     came_at: Instant,
-    address: Option<SocketAddr>,
+    came_from: Origin,
 }
 
 impl Listener {
@@ -67,14 +65,17 @@ impl Listener {
         if query.is_some_and(|query| query.len() > QUERY_LIMIT_BYTES) {
             return Err(Refusal::TargetTooLong);
         }
-        let seating = errand::seat().map_err(|_| Refusal::TooManyListeners)?;
+        let peer = address.map(|address| address.ip());
+        let hops = forwarded::hops(fields, peer, trusted);
+        let him = forwarded::listener(&hops, trusted);
+        let seating = errand::seat(him).map_err(|_| Refusal::TooManyListeners)?;
         let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
         let request = Request {
             query: query.map(str::to_owned),
             user_agent: value(header::USER_AGENT),
             referer: value(header::REFERER),
             authorization: value(header::AUTHORIZATION),
-            forwarded_for: hops(fields, address.map(|address| address.ip()), trusted),
+            forwarded_for: hops,
             by_https: scheme == Scheme::Https,
             wants_metadata: fields.get("icy-metadata").is_some_and(|wish| wish == "1"),
             passes,
@@ -85,7 +86,12 @@ impl Listener {
             journey: Arc::default(),
             _seating: seating,
             came_at: Instant::now(),
-            address,
+            came_from: Origin {
+                address: him,
+                port: address
+                    .filter(|address| Some(address.ip().to_canonical()) == him)
+                    .map(|address| address.port()),
+            },
         })
     }
 
@@ -100,24 +106,10 @@ impl Listener {
             self.mount,
             self.journey.relays(),
             self.came_at.elapsed().as_secs(),
-            Shown(self.address),
+            self.came_from,
             agent(self.request.user_agent.as_deref()),
         );
     }
-}
-
-/// Where the request comes from: what a trusted proxy says, and whoever connected.
-fn hops(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Vec<IpAddr> {
-    let is_trusted = peer.is_none_or(|peer| trusted.iter().any(|net| net.contains(&peer)));
-    let told = fields
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter(|_| is_trusted);
-    let told = told.filter_map(|value| value.to_str().ok());
-    let addresses = told.flat_map(|text| text.split(',')).map(str::trim);
-    let mut hops: Vec<IpAddr> = addresses.filter_map(|text| text.parse().ok()).collect();
-    hops.extend(peer.map(|peer| peer.to_canonical()));
-    hops.split_off(hops.len().saturating_sub(HOP_LIMIT))
 }
 
 /// How often the request was here already.
@@ -127,13 +119,19 @@ fn passes(fields: &HeaderMap) -> usize {
     vias.map(|via| via.matches(OUR_NAME).count()).sum()
 }
 
-struct Shown(Option<SocketAddr>);
+/// Where a listener is: nowhere, on a unix socket.
+struct Origin {
+    address: Option<IpAddr>,
+    /// Known of one whom no proxy speaks for.
+    port: Option<u16>,
+}
 
-impl fmt::Display for Shown {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("a unix socket"),
+        match (self.address, self.port) {
+            (Some(address), Some(port)) => SocketAddr::new(address, port).fmt(f),
+            (Some(address), None) => address.fmt(f),
+            (None, _) => f.write_str("a unix socket"),
         }
     }
 }

@@ -19,6 +19,7 @@ mod edition;
 mod entrance;
 mod errand;
 mod express;
+mod forwarded;
 mod gate;
 mod head;
 mod listener;

@@ -30,6 +30,7 @@ mod harness;
 mod mounts;
 mod moving;
 mod multiplex;
+mod odd_guests;
 mod patience;
 mod players;
 mod proxy;

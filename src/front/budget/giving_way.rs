@@ -59,9 +59,12 @@ async fn nobody_goes_for_who_is_not_let_in() {
 fn a_listener_who_shares_a_connection_needs_a_place() {
     let budget = budget(2, 9, 9);
     let pass = budget.admit(Some("198.51.100.1".parse().unwrap())).unwrap();
-    let seating = pass.listen_beside_others().unwrap();
+    let seating = pass.listen_beside_others(None).unwrap();
     assert_eq!(budget.connections(), 2);
-    assert_eq!(pass.listen_beside_others().unwrap_err(), TooManyListeners);
+    assert_eq!(
+        pass.listen_beside_others(None).unwrap_err(),
+        TooManyListeners
+    );
     drop(seating);
     assert_eq!(budget.connections(), 1);
     drop(pass);
@@ -106,7 +109,10 @@ fn nobody_goes_for_a_listener_who_is_not_seated() {
     let pass = budget.admit(Some("198.51.100.1".parse().unwrap())).unwrap();
     let silent = budget.admit(None).unwrap();
     let rest = silent.place().rest();
-    assert_eq!(pass.listen_beside_others().unwrap_err(), TooManyListeners);
+    assert_eq!(
+        pass.listen_beside_others(None).unwrap_err(),
+        TooManyListeners
+    );
     assert!(rest.end());
     assert_eq!(refused(&budget), [0, 0, 1]);
 }

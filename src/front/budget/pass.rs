@@ -44,13 +44,16 @@ impl Pass {
         Ok(self)
     }
 
-    /// Seats a listener of this connection until the seating is dropped, whether before or after the pass.
+    /// Seats a listener of this connection until the seating is dropped, whether before or after the pass. He counts for
+    /// `address`, where a proxy told one.
     ///
     /// # Errors
     /// There are too many of his address; the refusal was counted.
-    pub fn listen(&self) -> Result<Seating, TooManyListeners> {
+    pub fn listen(&self, address: Option<IpAddr>) -> Result<Seating, TooManyListeners> {
         let budget = &self.place.budget;
-        if let Some(household) = self.household {
+        let own = || self.household;
+        let household = address.map_or_else(own, |it| budget.household(Some(it)));
+        if let Some(household) = household {
             let seated = budget.counts().seat(household, &budget.limits.load());
             seated.inspect_err(|_| {
                 budget.refused.listeners.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +61,7 @@ impl Pass {
         }
         Ok(Seating {
             budget: budget.clone(),
-            household: self.household,
+            household,
             place: None,
         })
     }
@@ -68,9 +71,12 @@ impl Pass {
     ///
     /// # Errors
     /// There are too many of his address, or in total; the refusal was counted.
-    pub fn listen_beside_others(&self) -> Result<Seating, TooManyListeners> {
+    pub fn listen_beside_others(
+        &self,
+        address: Option<IpAddr>,
+    ) -> Result<Seating, TooManyListeners> {
         // First what makes nobody go.
-        let mut seating = self.listen()?;
+        let mut seating = self.listen(address)?;
         let place = self.place.budget.admit_to(self.household);
         seating.place = Some(place.map_err(|_| TooManyListeners)?);
         Ok(seating)

@@ -91,7 +91,7 @@ fn who_is_exempt_counts_in_the_total_only() {
     for address in [ip("192.0.2.7"), None] {
         let passes = [(); 3].map(|()| budget.admit(address).unwrap());
         assert_eq!(budget.connections(), 3);
-        let seatings = [(); 3].map(|()| passes[0].listen().unwrap());
+        let seatings = [(); 3].map(|()| passes[0].listen(None).unwrap());
         assert!(budget.counts().addresses.is_empty());
         drop((passes, seatings));
         assert_empty(&budget);
@@ -102,13 +102,13 @@ fn who_is_exempt_counts_in_the_total_only() {
 fn an_address_hears_so_many_streams() {
     let budget = budget(100, 10, 2);
     let [a, b, c] = [(); 3].map(|()| budget.admit(ip("198.51.100.1")).unwrap());
-    let first = a.listen().unwrap();
-    let _second = b.listen().unwrap();
-    assert_eq!(c.listen().unwrap_err(), TooManyListeners);
+    let first = a.listen(None).unwrap();
+    let _second = b.listen(None).unwrap();
+    assert_eq!(c.listen(None).unwrap_err(), TooManyListeners);
     let neighbour = budget.admit(ip("198.51.100.2")).unwrap();
-    let _third = neighbour.listen().unwrap();
+    let _third = neighbour.listen(None).unwrap();
     drop(first);
-    let _again = c.listen().unwrap();
+    let _again = c.listen(None).unwrap();
     assert_eq!(refused(&budget), [0, 0, 1]);
 }
 
@@ -116,13 +116,13 @@ fn an_address_hears_so_many_streams() {
 fn a_seating_outlives_its_pass() {
     let budget = budget(100, 1, 1);
     let pass = budget.admit(ip("198.51.100.1")).unwrap();
-    let seating = pass.listen().unwrap();
+    let seating = pass.listen(None).unwrap();
     drop(pass);
     assert_eq!(budget.connections(), 0);
     let pass = budget.admit(ip("198.51.100.1")).unwrap();
-    assert_eq!(pass.listen().unwrap_err(), TooManyListeners);
+    assert_eq!(pass.listen(None).unwrap_err(), TooManyListeners);
     drop(seating);
-    drop(pass.listen().unwrap());
+    drop(pass.listen(None).unwrap());
     drop(pass);
     assert_empty(&budget);
 }
@@ -138,7 +138,7 @@ fn behind_a_proxy_the_told_address_counts() {
     assert_eq!(budget.connections(), 1);
     let pass = pass.on_behalf_of("2001:db8::1".parse().unwrap()).unwrap();
     drop(budget.admit(Some(told)).unwrap());
-    let seating = pass.listen().unwrap();
+    let seating = pass.listen(None).unwrap();
     drop(pass);
     drop(seating);
     assert_empty(&budget);
@@ -187,7 +187,7 @@ fn come_and_go(budget: &Arc<Budget>, start: &Barrier, thread: usize) -> u64 {
             thread::yield_now();
             continue;
         };
-        let _seating = pass.listen();
+        let _seating = pass.listen(None);
         admitted += 1;
         let counts = budget.counts();
         assert!(counts.connections <= 5);
@@ -263,7 +263,7 @@ proptest! {
                     }
                 }
                 Step::Listen(which) if !passes.is_empty() => {
-                    match passes[which % passes.len()].listen() {
+                    match passes[which % passes.len()].listen(None) {
                         Ok(seating) => seatings.push(seating),
                         Err(TooManyListeners) => refusals += 1,
                     }

@@ -1,0 +1,121 @@
+//! Forwarded: whom a proxy in front speaks for, as `X-Forwarded-For` says.
+//!
+//! In: a request's fields, who connected, whose word is believed. Out: the way that a request came, and who began it.
+//!
+//! SECURITY: each proxy appends whom it heard, so that what a listener made up himself stands first: he is the last address
+//! that is no proxy of ours.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The most addresses of a way: the last ones.
+const HOP_LIMIT: usize = 8;
+
+/// The way of a request: what trusted proxies say, and whoever connected, who is last.
+pub fn hops(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Vec<IpAddr> {
+    let peer = peer.map(|peer| peer.to_canonical());
+    let is_believed = peer.is_none_or(|peer| is_ours(peer, trusted));
+    let told = fields
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter(|_| is_believed);
+    let told = told.filter_map(|value| value.to_str().ok());
+    let told = told.flat_map(|text| text.split(',')).filter_map(address);
+    let mut hops: Vec<IpAddr> = told.chain(peer).collect();
+    hops.split_off(hops.len().saturating_sub(HOP_LIMIT))
+}
+
+/// Who began a request that came this way.
+pub fn listener(hops: &[IpAddr], trusted: &[IpNet]) -> Option<IpAddr> {
+    let last = hops.iter().rfind(|hop| !is_ours(**hop, trusted));
+    last.or(hops.first()).copied()
+}
+
+fn is_ours(address: IpAddr, trusted: &[IpNet]) -> bool {
+    trusted.iter().any(|net| net.contains(&address))
+}
+
+/// An entry; some proxies tell the port too, and then put IPv6 in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let address: Option<IpAddr> = bare.unwrap_or(text).parse().ok();
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    Some(address.or_else(with_port)?.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(told: &[&str], peer: Option<&str>) -> (Vec<String>, Option<String>) {
+        let mut fields = HeaderMap::new();
+        for value in told {
+            fields.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted = [
+            "127.0.0.0/8".parse().unwrap(),
+            "10.0.0.0/8".parse().unwrap(),
+        ];
+        let hops = hops(&fields, peer.map(|peer| peer.parse().unwrap()), &trusted);
+        let listener = listener(&hops, &trusted).map(|address| address.to_string());
+        (hops.iter().map(ToString::to_string).collect(), listener)
+    }
+
+    #[test]
+    fn the_listener_is_the_last_who_is_no_proxy_of_ours() {
+        for (told, peer, hops, listener) in [
+            (&[][..], Some("192.0.2.1"), "192.0.2.1", "192.0.2.1"),
+            (
+                &["198.51.100.7"],
+                Some("192.0.2.1"),
+                "192.0.2.1",
+                "192.0.2.1",
+            ),
+            (
+                &["198.51.100.7"],
+                Some("::ffff:127.0.0.1"),
+                "198.51.100.7 127.0.0.1",
+                "198.51.100.7",
+            ),
+            (
+                &["made.up, 8.8.8.8, 192.0.2.9 ,10.1.1.1"],
+                Some("127.0.0.1"),
+                "8.8.8.8 192.0.2.9 10.1.1.1 127.0.0.1",
+                "192.0.2.9",
+            ),
+            (
+                &["192.0.2.9:4711", "[2001:db8::1]:80,[2001:db8::2]"],
+                None,
+                "192.0.2.9 2001:db8::1 2001:db8::2",
+                "2001:db8::2",
+            ),
+            (
+                &["10.9.9.9"],
+                Some("127.0.0.1"),
+                "10.9.9.9 127.0.0.1",
+                "10.9.9.9",
+            ),
+            (
+                &["::ffff:192.0.2.9, 1.2.3, unknown, _x, , 1.2.3.4:"],
+                Some("10.0.0.1"),
+                "192.0.2.9 10.0.0.1",
+                "192.0.2.9",
+            ),
+        ] {
+            let expected: Vec<String> = hops.split(' ').map(str::to_owned).collect();
+            assert_eq!(
+                way(told, peer),
+                (expected, Some(listener.to_owned())),
+                "{told:?}"
+            );
+        }
+        assert_eq!(way(&["junk"], None), (Vec::new(), None));
+        let many = ["192.0.2.1"; 20].join(",");
+        assert_eq!(way(&[&many], Some("127.0.0.1")).0.len(), HOP_LIMIT);
+    }
+}

@@ -1,0 +1,111 @@
+//! Odd guests: requests that libraries below us would answer by themselves, and listeners whom proxies in front tell of.
+
+use std::net::SocketAddr;
+
+use http::Method;
+use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
+
+use crate::harness::{
+    Authority, Balancer, ConfigText, FakeRelay, Multiplexed, PairFiles, TlsClient, TuneIn,
+    answers_to_bytes, eventually, open_port, seconds,
+};
+
+const MOUNT: &str = "/live.mp3";
+const NAME: &str = "radio.example";
+const SECRET: &str = "a-token-that-nobody-may-read";
+
+/// A balancer that carries one relay's stream, with this beside it in its configuration.
+fn carrying(relay: &FakeRelay, config: &str) -> Balancer {
+    let carried = ConfigText::of_none().and_relay_at(relay.address());
+    Balancer::with_config(&carried.with("mode = \"proxy\"").with_section(config))
+}
+
+#[test]
+fn a_broken_request_of_an_operator_is_answered_and_its_token_is_not_logged() {
+    let relay = FakeRelay::of(MOUNT);
+    let balancer = carrying(&relay, "");
+    for broken in ["Bad Field\r\n", "A: b\r\n".repeat(300).as_str()] {
+        let request = format!(
+            "POST /relays/a/drain HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {SECRET}\r\n{broken}\r\n"
+        );
+        let answer = answers_to_bytes(balancer.admin(), request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer:?}");
+        assert!(answer.contains("Server: icecast-balancer\r\n"), "{answer}");
+    }
+    let log = balancer.log();
+    assert!(!log.contains(SECRET), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+    let alive = answers_to_bytes(balancer.admin(), b"GET /live HTTP/1.0\r\n\r\n");
+    assert!(alive.contains("\r\n\r\nlive\n"), "{alive}");
+}
+
+#[test]
+fn on_https_every_answer_is_in_our_name_and_says_that_https_is_to_stay() {
+    let relay = FakeRelay::of(MOUNT);
+    let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+    files.put(&authority, &[NAME], &ECDSA);
+    let carried = ConfigText::of_none().and_relay_at(relay.address());
+    let carried = carried.with("mode = \"proxy\"\ntls.hsts = \"1h\"");
+    let (config, server) = carried.and_tls_bind("h2 = true");
+    let balancer = Balancer::with_config(&config.with_section(&files.section()));
+    let client = TlsClient::asking_for(NAME, &authority);
+    let player = Multiplexed::of(&client, server).unwrap();
+
+    for (method, target) in [(Method::CONNECT, ""), (Method::POST, MOUNT)] {
+        let (head, _) = player.ask(method.clone(), target).unwrap();
+        assert_eq!(head.status(), 405, "{method}");
+        assert_eq!(head.headers()["server"], "icecast-balancer", "{method}");
+        assert_eq!(head.headers()["allow"], "GET, HEAD, OPTIONS", "{method}");
+    }
+    let stream = player.tune_in(MOUNT).unwrap();
+    let fields = stream.head.headers();
+    assert_eq!(fields["strict-transport-security"], "max-age=3600");
+    let radio = TuneIn::to(MOUNT).at(client.tunnel_to(server)).unwrap();
+    let hsts = radio.head().header("strict-transport-security");
+    assert_eq!(hsts, Some("max-age=3600"));
+    let plain = balancer.radio(MOUNT);
+    assert_eq!(plain.head().header("strict-transport-security"), None);
+}
+
+#[test]
+fn a_listener_behind_a_proxy_is_limited_logged_and_told_of_by_his_own_address() {
+    let relay = FakeRelay::of(MOUNT);
+    let port = open_port();
+    let balancer = carrying(
+        &relay,
+        &format!("[limits]\nlisteners_per_address = 2\n[[bind]]\naddress = \"[::]:{port}\""),
+    );
+    // Here the proxy's address looks like ::ffff:127.0.0.1.
+    let proxy = SocketAddr::from(([127, 0, 0, 1], port));
+    let from = |told: &str| {
+        let asks = TuneIn::to(MOUNT).with(("X-Forwarded-For", told));
+        asks.at(proxy).unwrap()
+    };
+
+    let radios = [
+        from("198.51.100.7"),
+        from("192.0.2.1, 198.51.100.7:4711, 10.0.0.1"),
+    ];
+
+    let told: Vec<String> = relay.asked();
+    for addresses in [
+        "198.51.100.7, 127.0.0.1",
+        "192.0.2.1, 198.51.100.7, 10.0.0.1, 127.0.0.1",
+    ] {
+        let line = format!("X-Forwarded-For: {addresses}\r\n");
+        assert!(told.iter().any(|head| head.contains(&line)), "{told:?}");
+    }
+    for radio in &radios {
+        assert_eq!(radio.head().status, 200);
+    }
+    assert_eq!(from("198.51.100.7").head().status, 429);
+    assert_eq!(from("[2001:db8::1]:80").head().status, 200);
+    assert_eq!(from("unknown").head().status, 200);
+    drop(radios);
+    eventually(seconds(5), "the log names the listener", || {
+        balancer.log_line_with("from 198.51.100.7 ").is_some()
+    });
+    eventually(seconds(5), "his places are free again", || {
+        from("198.51.100.7").head().status == 200
+    });
+}
