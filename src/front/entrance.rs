@@ -144,7 +144,10 @@ impl Porter {
         let digest = stream.get_socket_digest()?;
         let local = local_of(digest.local_addr()?)?;
         let exact = ways.iter().find(|way| way.bind.address == local);
-        exact.or_else(|| ways.iter().find(|way| covers(&way.bind.address, &local)))
+        // Beside one for all IPv4 addresses, the one for all of IPv6 takes no others.
+        let is_ipv6 = |way: &&Way| matches!(way.bind.address, Address::Tcp(bind) if bind.is_ipv6());
+        let wide = ways.iter().filter(|way| covers(&way.bind.address, &local));
+        exact.or_else(|| wide.min_by_key(is_ipv6))
     }
 }
 
@@ -182,5 +185,6 @@ fn covers(bind: &Address, local: &Address) -> bool {
     let (Address::Tcp(bind), Address::Tcp(local)) = (bind, local) else {
         return false;
     };
-    bind.ip().is_unspecified() && bind.port() == local.port()
+    let reaches = bind.is_ipv6() || local.is_ipv4();
+    bind.ip().is_unspecified() && bind.port() == local.port() && reaches
 }

@@ -1,13 +1,13 @@
 //! Odd guests: requests that libraries below us would answer by themselves, and listeners whom proxies in front tell of.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use http::Method;
 use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, FakeRelay, Multiplexed, PairFiles, TlsClient, TuneIn,
-    answers_to_bytes, eventually, open_port, seconds,
+    Authority, Balancer, ConfigText, FakeRelay, Multiplexed, PairFiles, Question, TlsClient,
+    TuneIn, answers_to_bytes, eventually, open_port, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -65,6 +65,26 @@ fn on_https_every_answer_is_in_our_name_and_says_that_https_is_to_stay() {
     assert_eq!(hsts, Some("max-age=3600"));
     let plain = balancer.radio(MOUNT);
     assert_eq!(plain.head().header("strict-transport-security"), None);
+}
+
+#[test]
+fn two_binds_of_one_port_each_have_their_own_way() {
+    let relay = FakeRelay::of(MOUNT);
+    let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+    files.put(&authority, &[NAME], &ECDSA);
+    let port = open_port();
+    let binds = format!(
+        "{}\n[[bind]]\naddress = \"[::]:{port}\"\ntls = true\n[[bind]]\naddress = \"0.0.0.0:{port}\"",
+        files.section()
+    );
+    let _balancer = carrying(&relay, &binds);
+
+    let plain = SocketAddr::from(([127, 0, 0, 1], port));
+    let answer = Question::get("/status").ask(plain).unwrap();
+    assert_eq!(answer.status, 200);
+    let secure = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let client = TlsClient::asking_for(NAME, &authority);
+    client.shake_hands(secure, "/status").unwrap();
 }
 
 #[test]
