@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::front::SERVER_NAME;
+use crate::front::{PAGE_FIELDS, SERVER_NAME};
 
 /// An answer of the admin bind.
 #[derive(Debug)]
@@ -58,7 +58,11 @@ impl Answer {
         fields.insert(header::CACHE_CONTROL, text("no-store"));
         fields.insert(header::SERVER, text(SERVER_NAME));
         // SECURITY: names and titles in these pages come from relays; nothing may make a browser run them.
-        fields.insert(header::X_CONTENT_TYPE_OPTIONS, text("nosniff"));
+        for (name, value) in PAGE_FIELDS {
+            if let Ok(name) = HeaderName::try_from(name) {
+                fields.insert(name, text(value));
+            }
+        }
         fields.extend(self.fields);
         response
     }

@@ -28,6 +28,16 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 const REQUEST_FIELDS: &str = "Accept, Icy-MetaData, Origin, Range, X-Requested-With";
 const RESPONSE_FIELDS: &str = "icy-br, icy-description, icy-genre, icy-metaint, icy-name, icy-url";
 
+/// SECURITY: what a page has on top: nobody takes it for a script, frames it, or lets it load anything.
+pub const PAGE_FIELDS: [(&str, &str); 3] = [
+    ("X-Content-Type-Options", "nosniff"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+    ("Referrer-Policy", "no-referrer"),
+];
+
 /// The answer to one request.
 pub struct Reply<'s> {
     /// Whom it goes to.
@@ -188,14 +198,17 @@ pub fn raw_refusal(refusal: Refusal) -> Vec<u8> {
     let status =
         http::StatusCode::from_u16(refusal.status()).unwrap_or(http::StatusCode::BAD_REQUEST);
     let reason = status.canonical_reason().unwrap_or_default();
-    let allow = match refusal {
+    let mut more = match refusal {
         Refusal::Method => format!("Allow: {METHODS}\r\n"),
         _ => String::new(),
     };
+    for (name, value) in PAGE_FIELDS {
+        more.push_str(&format!("{name}: {value}\r\n"));
+    }
     let body = refusal.text();
     format!(
         "HTTP/1.1 {} {reason}\r\nServer: {SERVER_NAME}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Length: {}\r\nCache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n{allow}Connection: close\r\n\r\n{body}\n",
+         Content-Length: {}\r\nCache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n{more}Connection: close\r\n\r\n{body}\n",
         status.as_u16(),
         body.len() + 1,
     )
@@ -215,15 +228,12 @@ fn head(status: u16, content_type: Option<&str>, body_bytes: usize) -> Result<Re
     Ok(head)
 }
 
-/// SECURITY: what a page has on top: nobody takes it for a script, frames it, or lets it load anything.
+/// The head of a page.
 fn page_head(status: u16, content_type: &str, body_bytes: usize) -> Result<ResponseHeader> {
     let mut head = head(status, Some(content_type), body_bytes)?;
-    head.insert_header("X-Content-Type-Options", "nosniff")?;
-    head.insert_header(
-        "Content-Security-Policy",
-        "default-src 'none'; frame-ancestors 'none'",
-    )?;
-    head.insert_header("Referrer-Policy", "no-referrer")?;
+    for (name, value) in PAGE_FIELDS {
+        head.insert_header(name, value)?;
+    }
     Ok(head)
 }
 

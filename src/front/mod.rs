@@ -39,7 +39,7 @@ mod tally;
 mod upgrade;
 mod wish;
 
-pub use answer::SERVER_NAME;
+pub use answer::{PAGE_FIELDS, SERVER_NAME};
 pub use budget::Budget;
 pub use crowd::Crowd;
 pub use desk::{Desk, Parts};

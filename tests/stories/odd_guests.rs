@@ -68,6 +68,32 @@ fn on_https_every_answer_is_in_our_name_and_says_that_https_is_to_stay() {
 }
 
 #[test]
+fn every_page_forbids_a_browser_to_do_more_than_show_it() {
+    let relay = FakeRelay::of(MOUNT);
+    let balancer = carrying(&relay, "");
+    let (public, admin) = (balancer.address(), balancer.admin());
+    for (server, request) in [
+        (public, "GET /status HTTP/1.0\r\n\r\n"),
+        (public, "GET /nowhere HTTP/1.0\r\n\r\n"),
+        (public, "garbage\r\n\r\n"),
+        (admin, "GET /status HTTP/1.0\r\n\r\n"),
+        (admin, "GET /nowhere HTTP/1.0\r\n\r\n"),
+        (admin, "garbage\r\n\r\n"),
+    ] {
+        let answer = answers_to_bytes(server, request.as_bytes());
+        for field in [
+            "Server: icecast-balancer",
+            "X-Content-Type-Options: nosniff",
+            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+            "Referrer-Policy: no-referrer",
+        ] {
+            let has = answer.lines().any(|line| line.eq_ignore_ascii_case(field));
+            assert!(has, "{field} of {request:?} in {answer}");
+        }
+    }
+}
+
+#[test]
 fn two_binds_of_one_port_each_have_their_own_way() {
     let relay = FakeRelay::of(MOUNT);
     let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
