@@ -3,7 +3,7 @@
 //! In: a section of the file under its variables. Out: pairs of files of which it is known that they can be used.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Tls;
 use super::error::{Fault, Spot};
@@ -168,10 +168,18 @@ fn certificate(section: &mut Section<'_, '_>) -> Option<Files> {
     let (cert, spot) = cert;
     let [chain, key] = [cert, key].map(|path| section.reader.beside_file(&path));
     let files = Files { chain, key };
-    if let Err(bad) = Pair::load(&files) {
-        let expected = "a certificate and its key that can be used";
-        let fault = Fault::expected(expected, bad.to_string());
-        section.reader.refuse(spot, fault);
+    match Pair::load(&files) {
+        Ok(pair) if pair.valid_until <= SystemTime::now() => section.reader.notices.push(format!(
+            "{} ended at {}: players refuse it",
+            files.chain.display(),
+            humantime::format_rfc3339_seconds(pair.valid_until)
+        )),
+        Ok(_) => {}
+        Err(bad) => {
+            let expected = "a certificate and its key that can be used";
+            let fault = Fault::expected(expected, bad.to_string());
+            section.reader.refuse(spot, fault);
+        }
     }
     Some(files)
 }

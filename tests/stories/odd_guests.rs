@@ -3,10 +3,10 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use http::Method;
-use rcgen::PKCS_ECDSA_P256_SHA256 as ECDSA;
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256 as ECDSA};
 
 use crate::harness::{
-    Authority, Balancer, ConfigText, FakeRelay, Multiplexed, PairFiles, Question, TlsClient,
+    Authority, Balancer, ConfigText, Ended, FakeRelay, Multiplexed, PairFiles, Question, TlsClient,
     TuneIn, answers_to_bytes, eventually, open_port, seconds,
 };
 
@@ -91,6 +91,28 @@ fn every_page_forbids_a_browser_to_do_more_than_show_it() {
             assert!(has, "{field} of {request:?} in {answer}");
         }
     }
+}
+
+#[test]
+fn a_check_tells_of_a_certificate_that_has_ended() {
+    let (authority, files) = (Authority::new(), PairFiles::nowhere_yet());
+    let relay = "[[relay]]\nurl = \"http://127.0.0.1:8000\"";
+    let check = || Ended::of_config("check", &format!("{relay}\n{}", files.section()));
+    files.put(&authority, &[NAME], &ECDSA);
+    let good = check();
+    assert!(!good.said().contains("ended"), "{}", good.said());
+
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2001, 12, 31);
+    files.put_text("cert.pem", &params.self_signed(&key).unwrap().pem());
+    files.put_text("key.pem", &key.serialize_pem());
+
+    let ended = check();
+    assert_eq!(ended.code, Some(0), "it may be the only one there is");
+    let said = ended.said();
+    let told = "cert.pem ended at 2001-12-31T00:00:00Z: players refuse it";
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]
