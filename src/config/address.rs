@@ -147,12 +147,26 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
 pub(super) fn network(given: &Given<'_>) -> Result<IpNet, Fault> {
     let parse = |text: &str| {
         let one = || text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
-        text.parse().ok().map(|net: IpNet| net.trunc()).or_else(one)
+        let net = text.parse().ok().or_else(one);
+        net.map(|net: IpNet| plain(net).trunc())
     };
     given
         .text()
         .and_then(parse)
         .ok_or_else(|| given.instead_of("a network such as \"10.0.0.0/8\""))
+}
+
+/// IPv4 addresses in IPv6, as a bind on `[::]` shows them, are compared as what they are.
+fn plain(net: IpNet) -> IpNet {
+    let mapped = match net {
+        IpNet::V6(net) => net
+            .addr()
+            .to_ipv4_mapped()
+            .zip(net.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    let plain = mapped.and_then(|(ip, bits)| IpNet::new(ip.into(), bits).ok());
+    plain.unwrap_or(net)
 }
 
 /// Whether both cannot be bound at once: same port, and the same address or a wildcard of its family.

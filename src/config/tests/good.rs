@@ -62,7 +62,7 @@ fn one_relay_is_enough_and_everything_else_has_its_default() {
 fn every_key_is_read() {
     let toml = r#"
         mode = "redirect"
-        trusted_proxies = ["10.9.8.7/8"]
+        trusted_proxies = ["10.9.8.7/8", "::ffff:192.0.2.7", "::ffff:192.0.2.0/120"]
         public_url = "https://radio.example.com:8443"
         [[bind]]
         address = "[::]:80"
@@ -104,7 +104,9 @@ fn every_key_is_read() {
         .map(|bind| bind.address.to_string())
         .collect();
     assert_eq!(binds, ["[::]:80", "0.0.0.0:80", "unix:/run/b.sock"]);
-    assert_eq!(config.trusted_proxies[0].to_string(), "10.0.0.0/8");
+    let trusted = config.trusted_proxies.iter().map(ToString::to_string);
+    let trusted: Vec<_> = trusted.collect();
+    assert_eq!(trusted, ["10.0.0.0/8", "192.0.2.7/32", "192.0.2.0/24"]);
     assert_eq!(config.admin.bind, Some("[::1]:9000".parse().unwrap()));
     assert_eq!(config.select.policy, Policy::WeightedRandom);
     let relay = &config.relays[0].relay;
