@@ -64,14 +64,16 @@ impl AdminDoor {
         };
         let mut session = ServerSession::new_http1(stream);
         let mut deadline = FIRST_DEADLINE;
+        let mut was_answered = false;
         loop {
-            let answered = timeout(deadline, self.pages.serve(session, shutdown));
+            let answered = timeout(deadline, self.pages.serve(session, shutdown, was_answered));
             let (stream, settings) = answered.await.ok()??.consume();
             session = ServerSession::new_http1(stream);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
             deadline = LATER_DEADLINE;
+            was_answered = true;
         }
     }
 

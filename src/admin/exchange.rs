@@ -21,13 +21,20 @@ use super::answer::Answer;
 const IDLE: u64 = 60;
 
 impl AdminPages {
-    /// Serves one request; `None` when its connection is over.
+    /// Serves one request; `None` when its connection is over. Where one was answered before and nobody is let in any more, the
+    /// next one is not waited for: it is for the process that took over.
     pub(super) async fn serve(
         &self,
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
+        was_answered: bool,
     ) -> Option<ReusedHttpStream> {
-        let answer = match session.read_request().await {
+        let read = tokio::select! {
+            biased;
+            read = session.read_request() => read,
+            () = closing(shutdown), if was_answered => return None,
+        };
+        let answer = match read {
             Ok(true) => {
                 session.set_keepalive((!*shutdown.borrow()).then_some(IDLE));
                 let peer = session.client_addr().and_then(|peer| peer.as_inet());
@@ -47,6 +54,12 @@ impl AdminPages {
                 None
             })
     }
+}
+
+/// Ready when nobody is let in any more.
+async fn closing(shutdown: &ShutdownWatch) {
+    // The watch ends with the process.
+    let _ = shutdown.clone().wait_for(|closing| *closing).await;
 }
 
 /// What a request is answered that cannot be read; `None` when there is none any more.

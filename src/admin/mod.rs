@@ -115,15 +115,19 @@ impl AdminPages {
         if let Err(denial) = self.guard.admit(headers, ip, now) {
             return deny(&denial, ip);
         }
-        let done = order.carry_out(&mut self.fleet.lock());
-        match done {
-            Ok(state) => {
+        let done = self.life.while_in_charge(|| {
+            let done = order.carry_out(&mut self.fleet.lock());
+            if done.is_ok() {
                 let asked_by = peer.map_or_else(|| ip.to_string(), |peer| peer.to_string());
                 info!("relay {order}, asked by {asked_by}");
                 self.states.keep(&self.fleet);
-                Answer::json(&state)
             }
-            Err(unknown) => Answer::text(404, unknown),
+            done
+        });
+        match done {
+            Some(Ok(state)) => Answer::json(&state),
+            Some(Err(unknown)) => Answer::text(404, unknown),
+            None => Answer::text(503, "another process has taken over: ask again"),
         }
     }
 

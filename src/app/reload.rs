@@ -154,7 +154,8 @@ impl Shared {
         logging::at(config.log.level);
         // Before and after, the file is that of another process.
         if self.life.phase() == Phase::Serving {
-            self.parts.states.keep(&self.parts.fleet);
+            let keep = || self.parts.states.keep(&self.parts.fleet);
+            self.life.while_in_charge(keep);
         }
         self.watches.store(config.reload.watch, Ordering::Relaxed);
         let waiting = waiting(&self.started, &config);

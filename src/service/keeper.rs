@@ -127,7 +127,11 @@ impl Keeper {
             tokio::select! {
                 () = &mut begins => return Ok(told),
                 order = orders.next() => match order {
-                    Order::Upgrade => told = Some(order),
+                    Order::Upgrade if told.is_none() => told = Some(order),
+                    Order::Upgrade => info!("no upgrade now"),
+                    Order::Stop if told == Some(Order::Stop) => return Err(Order::StopNow),
+                    // It has listeners by now, and in a moment the predecessor lets nobody in any more: first all is its own.
+                    Order::Stop if self.parts.life.phase() == Phase::Opening => told = Some(order),
                     Order::Stop | Order::StopNow => return Err(order),
                 },
             }
@@ -200,6 +204,7 @@ impl Keeper {
             life.close(entry, CLOSING_PATIENCE).await;
         }
         life.advance(Phase::Draining);
+        life.leave_charge();
         notifier.mute();
         let id = successor.id().unwrap_or_default();
         successor.hand_over().await;

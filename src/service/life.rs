@@ -1,7 +1,7 @@
 //! The life: what the process is about at this moment. Every part may ask; only the keeper moves it on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use pingora::server::ShutdownWatch;
@@ -81,6 +81,7 @@ pub struct Life {
     public: Hinge,
     operator: Hinge,
     errands: Arc<AtomicUsize>,
+    is_in_charge: Mutex<bool>,
     upgrade: Mutex<Option<(SystemTime, Upgrade)>>,
 }
 
@@ -93,6 +94,7 @@ impl Default for Life {
             public: Hinge::new(),
             operator: Hinge::new(),
             errands: Arc::default(),
+            is_in_charge: Mutex::new(true),
             upgrade: Mutex::default(),
         }
     }
@@ -132,6 +134,24 @@ impl Life {
     /// How many requests are served at this moment.
     pub fn errands(&self) -> usize {
         self.errands.load(Ordering::Relaxed)
+    }
+
+    /// Does what nobody but the process that serves may do, such as what an operator wants of a relay; `None` when another
+    /// process has taken over, which would not know of it.
+    pub fn while_in_charge<R>(&self, act: impl FnOnce() -> R) -> Option<R> {
+        let is_in_charge = self.charge();
+        is_in_charge.then(act)
+    }
+
+    /// Leaves all that to another process; returns when nobody does any of it.
+    pub(super) fn leave_charge(&self) {
+        *self.charge() = false;
+    }
+
+    fn charge(&self) -> MutexGuard<'_, bool> {
+        self.is_in_charge
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of the last upgrade, and when.

@@ -25,6 +25,7 @@ mod descriptors;
 mod entrance;
 mod faults;
 mod first_moments;
+mod handing_over;
 mod hard_joints;
 mod harness;
 mod mounts;

@@ -61,7 +61,7 @@ pub use fake_relay::FakeRelay;
 pub use fleet::Fleet;
 pub use folder::Folder;
 pub use hostile::{Hostile, Manner};
-pub use http::{Question, answers_to_bytes};
+pub use http::{Answer, Question, answers_to_bytes};
 pub use impostor::Impostor;
 pub use listener::Listener;
 pub use manager::{NotifySocket, hand_over};

@@ -1,0 +1,170 @@
+//! Handing over: what an operator, a listener and a service manager meet in the moments between two processes.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+
+use crate::harness::{
+    Answer, Balancer, ConfigText, Fleet, Folder, Guarded, NotifySocket, Question, TOKEN,
+    eventually, go_on_unbroken, own_address, seconds, settled,
+};
+use crate::upgrade::{pid, replace};
+
+const MOUNT: &str = "/live.mp3";
+
+fn told(signal: &str, id: u32) {
+    let script = format!("kill -s {signal} {id}");
+    let told = Command::new("sh").arg("-c").arg(script).status();
+    assert!(told.unwrap().success());
+}
+
+/// A balancer whose operator is known, and who keeps what he sets there.
+fn remembering(fleet: &Fleet, folder: &Folder) -> Guarded {
+    let file = folder.path().join("relays.json");
+    let key = format!("state_file = \"{}\"", file.display());
+    Guarded::with_config(ConfigText::proxied(fleet).with_admin(&key))
+}
+
+/// Has a new process take over.
+fn upgrade(balancer: &Balancer) {
+    let old = pid(balancer);
+    balancer.process().signal("USR2");
+    eventually(seconds(30), "a new process answers", || {
+        Question::get("/live").ask(balancer.admin()).is_ok() && pid(balancer) != old
+    });
+}
+
+fn drain(relay: &str) -> String {
+    format!(
+        "POST /relays/{relay}/drain HTTP/1.1\r\nHost: balancer\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+    )
+}
+
+#[test]
+fn an_operator_who_keeps_his_connection_is_not_left_with_the_old_process() {
+    let (fleet, folder) = (Fleet::of(1).carrying(MOUNT), Folder::new("states"));
+    let guarded = remembering(&fleet, &folder);
+    let balancer = &guarded.balancer;
+    let radios = balancer.radios(1, MOUNT);
+    settled(&radios);
+    let mut kept = TcpStream::connect(balancer.admin()).unwrap();
+    kept.set_read_timeout(Some(seconds(5))).unwrap();
+    kept.write_all(b"GET /live HTTP/1.1\r\nHost: balancer\r\n\r\n")
+        .unwrap();
+    let answer = Answer::read_head(&mut kept).unwrap();
+    assert_eq!(answer.header("connection"), Some("keep-alive"));
+    let length = answer.header("content-length").unwrap().parse().unwrap();
+    kept.read_exact(&mut vec![0; length]).unwrap();
+
+    upgrade(balancer);
+
+    let closed = kept.read(&mut [0]);
+    assert_eq!(closed.unwrap(), 0, "he asks on another connection");
+    assert!(balancer.process().ended().is_none(), "{}", balancer.said());
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+}
+
+#[test]
+fn one_who_has_handed_over_takes_no_orders() {
+    let (fleet, folder) = (Fleet::of(1).carrying(MOUNT), Folder::new("states"));
+    let guarded = remembering(&fleet, &folder);
+    let balancer = &guarded.balancer;
+    let radios = balancer.radios(1, MOUNT);
+    settled(&radios);
+    let relay = fleet.relay(1).name();
+    // He was let in by the old process, and says what he wants when that has handed over.
+    let mut early = TcpStream::connect(balancer.admin()).unwrap();
+    early.set_read_timeout(Some(seconds(5))).unwrap();
+    // Who comes later is answered: so he is in.
+    assert_eq!(balancer.ask_as_operator("/live").status, 200);
+
+    upgrade(balancer);
+    early.write_all(drain(&relay).as_bytes()).unwrap();
+
+    let answer = Answer::read_head(&mut early).unwrap();
+    assert_eq!(answer.status, 503, "{}", answer.status_line);
+    let state = balancer.admin_status().of(fleet.relay(1)).admin_state();
+    assert_eq!(state, "ready");
+    let kept = fs::read_to_string(folder.path().join("relays.json"));
+    assert!(!kept.is_ok_and(|kept| kept.contains(&relay)));
+    guarded.order("drain", fleet.relay(1));
+}
+
+#[test]
+fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let real = balancer.binary().with_extension("real");
+    fs::copy(balancer.binary(), &real).unwrap();
+    let script = format!(
+        "#!/bin/sh\necho I am $$ >&2\nsleep 1\nexec {} \"$@\"\n",
+        real.display()
+    );
+    replace(&balancer.binary(), script.as_bytes());
+    balancer.process().signal("USR2");
+    eventually(seconds(5), "a new one is started", || {
+        balancer.log_line_with("I am ").is_some()
+    });
+    let line = balancer.log_line_with("I am ").unwrap();
+    let new = line.trim_start_matches("I am ").trim().parse().unwrap();
+    // The moment in which both let in lasts until the old one wakes up.
+    balancer.process().signal("STOP");
+    eventually(seconds(10), "the new one lets in", || {
+        balancer.count("taking over from process") == 1
+    });
+    let radios = balancer.radios(2, MOUNT);
+    settled(&radios);
+
+    told("TERM", new);
+    eventually(seconds(5), "the new one has heard", || {
+        balancer.count("SIGTERM: stopping") == 1
+    });
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+    balancer.process().signal("CONT");
+    eventually(seconds(10), "it stops as ever", || {
+        balancer.count("2 listeners left") == 1
+    });
+    go_on_unbroken(&radios, fleet.source(MOUNT), 2);
+
+    told("INT", new);
+    eventually(seconds(5), "each has his line", || {
+        balancer.count("left: the balancer stopped") == 2
+    });
+}
+
+#[test]
+fn who_is_told_to_read_again_before_it_is_ready_says_nothing_of_it() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let silent = TcpListener::bind(own_address()).unwrap();
+    let manager = NotifySocket::new();
+    let config = ConfigText::of(&fleet)
+        .and_relay_at(silent.local_addr().unwrap())
+        .polled("interval = \"3s\"\ntimeout = \"3s\"");
+    let balancer = Balancer::arranged(&config, own_address(), |command| {
+        command.env("NOTIFY_SOCKET", manager.path());
+    });
+
+    eventually(seconds(5), "it listens for SIGHUP", || {
+        let status = format!("/proc/{}/status", balancer.process().id());
+        let status = fs::read_to_string(status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & 1 != 0
+    });
+    balancer.hang_up();
+    eventually(seconds(5), "it has read", || {
+        balancer.count("the configuration is in force") == 1
+    });
+    assert!(
+        !balancer.log().contains("relays have not answered"),
+        "{}",
+        balancer.said()
+    );
+    manager.hear("MAINPID=");
+    let heard = manager.heard();
+    let ready = heard.iter().filter(|words| words.contains("READY=1"));
+    assert_eq!(ready.count(), 1, "{heard:?}");
+
+    balancer.hang_up();
+    manager.hear("RELOADING=1");
+}
