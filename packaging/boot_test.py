@@ -274,6 +274,21 @@ def killed_after_an_upgrade(machine, folder):
     print("killed after an upgrade: the old process does not stand in the way of a new start")
 
 
+def back_again(machine, package):
+    machine.run("dpkg", "--remove", "icecast-balancer")
+    machine.run("dpkg", "--install", f"/root/{package.name}")
+    assert machine.property("ActiveState") == "active", "it was removed and installed again, and does not serve"
+    machine.run("icecast-balancer", "healthcheck", "--config", CONFIG)
+    for unit in (SERVICE, SOCKET):
+        machine.run("systemctl", "stop", unit)
+    machine.run("systemctl", "disable", SERVICE)
+    machine.run("dpkg", "--install", f"/root/{package.name}")
+    assert machine.property("ActiveState") == "inactive", "it was stopped, and was started by an upgrade"
+    assert machine.run("systemctl", "is-enabled", SERVICE, check=False).stdout.strip() == "disabled"
+    machine.run("systemctl", "enable", "--now", SERVICE)
+    print("removed and installed again: it serves; stopped and disabled: it stays so")
+
+
 def removed(machine):
     machine.run("dpkg", "--remove", "icecast-balancer")
     assert machine.run("systemctl", "is-active", SERVICE, SOCKET, check=False).stdout.split() == ["inactive", "inactive"]
@@ -302,6 +317,7 @@ def story(machine, folder, package):
         listener.end()
     behind_its_socket(machine)
     killed_after_an_upgrade(machine, folder)
+    back_again(machine, package)
     removed(machine)
 
 
