@@ -252,11 +252,26 @@ def behind_its_socket(machine):
     with Crowd(machine) as crowd:
         eventually(10, "the first request starts the service", lambda: machine.property("ActiveState") == "active")
         machine.run("systemctl", "restart", SERVICE)
+        eventually(10, "the crowd asks on", lambda: crowd.good > 20)
+    print(f"behind its socket: started by a request, restarted: {crowd.counted()}")
+    assert crowd.bad == 0
+    with Crowd(machine) as crowd:
         process = machine.property("MainPID")
         machine.run("systemctl", "kill", "--signal=KILL", SERVICE)
         eventually(15, "systemd starts it again", lambda: machine.property("MainPID") not in (process, "0"))
         eventually(10, "it is ready again", lambda: machine.property("ActiveState") == "active")
-    print(f"behind its socket: started by a request, restarted, killed: {crowd.counted()}")
+        eventually(10, "the crowd asks on", lambda: crowd.good > 20)
+    print(f"killed behind its socket: {crowd.counted()}")
+    assert crowd.bad <= 1, "they ask one after the other: more than the one who was let in at that moment"
+
+
+def renewed_by_needrestart(machine):
+    process = machine.property("MainPID")
+    with Crowd(machine) as crowd:
+        eventually(10, "the crowd asks", lambda: crowd.good > 10)
+        machine.run(f"/etc/needrestart/restart.d/{SERVICE}")
+        eventually(10, "systemd follows the new process", lambda: machine.property("MainPID") not in (process, "0"))
+    print(f"renewed as needrestart does it: {crowd.counted()}")
     assert crowd.bad == 0
 
 
@@ -316,6 +331,7 @@ def story(machine, folder, package):
     finally:
         listener.end()
     behind_its_socket(machine)
+    renewed_by_needrestart(machine)
     killed_after_an_upgrade(machine, folder)
     back_again(machine, package)
     removed(machine)

@@ -41,6 +41,9 @@ pub struct UpgradeReply {
     pub outcome: String,
     /// Why it failed.
     pub reason: Option<String>,
+    /// From whom the process took over.
+    #[serde(default)]
+    pub predecessor: Option<i32>,
 }
 
 /// One relay in a [`FleetReply`].

@@ -50,6 +50,13 @@ pub fn to_ask(flags: &AdminFlag, sources: &Sources) -> Result<Place, ControlErro
     }
 }
 
+/// Where whom `--admin` names is asked once he has the configuration: it may name another place.
+pub fn later(flags: &AdminFlag, sources: &Sources) -> Option<Place> {
+    flags.admin.as_ref()?;
+    let admin = config::load(sources).ok()?.config.admin;
+    configured_place(&admin, flags).ok()
+}
+
 /// Whom an order goes to.
 ///
 /// # Errors

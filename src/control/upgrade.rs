@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use super::client;
 use super::error::ControlError;
 use super::reply::{self, ProcessReply, UpgradeReply, printable};
-use super::target;
+use super::target::{self, Place};
 use crate::cli::AdminFlag;
 use crate::config::Sources;
 
@@ -31,8 +31,7 @@ pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, Contr
         let address = place.address;
         return Err(ControlError::Elsewhere { address });
     }
-    let ask = || reply::process(&client::ask(&place, "/status")?, &place.address);
-    let old = ask()?;
+    let old = process_at(&place)?;
     if !is_one_of_us(old.pid) {
         return Err(ControlError::NoProcess {
             address: place.address,
@@ -44,7 +43,16 @@ pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, Contr
     }
     signal(old.pid)?;
     println!("process {} is starting a new one", old.pid);
-    let new = settled(&old, ask)?;
+    // An upgrade may bring another admin address: the configuration says it, and --admin where the old process answers.
+    let later = target::later(flags, sources);
+    let new = settled(&old, || {
+        let successor = || {
+            process_at(later.as_ref()?)
+                .ok()
+                .filter(|now| is_of(now, &old))
+        };
+        process_at(&place).ok().or_else(successor)
+    })?;
     let line = format!(
         "process {} has taken over from {}, version {}\n",
         new.pid,
@@ -54,6 +62,10 @@ pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, Contr
     Ok(line.into_bytes())
 }
 
+fn process_at(place: &Place) -> Result<ProcessReply, ControlError> {
+    reply::process(&client::ask(place, "/status")?, &place.address)
+}
+
 fn signal(pid: i32) -> Result<(), ControlError> {
     kill(Pid::from_raw(pid), Signal::SIGUSR2).map_err(|source| ControlError::Signal { pid, source })
 }
@@ -61,14 +73,14 @@ fn signal(pid: i32) -> Result<(), ControlError> {
 /// Waits until another process answers, or this one says why not.
 fn settled(
     old: &ProcessReply,
-    ask: impl Fn() -> Result<ProcessReply, ControlError>,
+    ask: impl Fn() -> Option<ProcessReply>,
 ) -> Result<ProcessReply, ControlError> {
     let began = Instant::now();
     let mut told = began;
     while began.elapsed() < PATIENCE {
         sleep(STEP);
         // Between the two nobody may answer for a moment.
-        if let Ok(now) = ask() {
+        if let Some(now) = ask() {
             if now.pid != old.pid && now.phase == "serving" {
                 return Ok(now);
             }
@@ -88,6 +100,12 @@ fn settled(
         pid: old.pid,
         patience: PATIENCE,
     })
+}
+
+/// Whether it took over from that one. The configuration may be that of another balancer, which answers, too.
+fn is_of(now: &ProcessReply, old: &ProcessReply) -> bool {
+    let upgrade = now.upgrade.as_ref();
+    upgrade.and_then(|upgrade| upgrade.predecessor) == Some(old.pid)
 }
 
 /// Why an upgrade failed, unless that is an old story.
@@ -119,6 +137,7 @@ mod tests {
             at: at.to_owned(),
             outcome: outcome.to_owned(),
             reason: Some("bad\u{1b}[2J".to_owned()),
+            predecessor: None,
         }
     }
 
@@ -132,6 +151,25 @@ mod tests {
             assert_eq!(failure(None, Some(upgrade("3", going_on))), None);
         }
         assert_eq!(failure(None, None), None);
+    }
+
+    #[test]
+    fn only_who_took_over_from_the_old_one_is_the_new_one() {
+        let answer = |pid, predecessor| ProcessReply {
+            pid,
+            ready: true,
+            phase: "serving".to_owned(),
+            version: String::new(),
+            upgrade: Some(UpgradeReply {
+                predecessor,
+                ..upgrade("1", "done")
+            }),
+        };
+        let old = answer(7, None);
+        assert!(is_of(&answer(8, Some(7)), &old));
+        for other in [None, Some(6)] {
+            assert!(!is_of(&answer(8, other), &old));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use crate::harness::{
-    Answer, Balancer, ConfigText, Fleet, Folder, Guarded, NotifySocket, Question, TOKEN,
+    Answer, Balancer, ConfigText, Ended, Fleet, Folder, Guarded, NotifySocket, Question, TOKEN,
     eventually, go_on_unbroken, own_address, seconds, settled,
 };
 use crate::upgrade::{pid, replace};
@@ -167,4 +167,35 @@ fn who_is_told_to_read_again_before_it_is_ready_says_nothing_of_it() {
 
     balancer.hang_up();
     manager.hear("RELOADING=1");
+}
+
+#[test]
+fn an_admin_address_that_moves_is_followed() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let (old, to) = (pid(&balancer), own_address().to_string());
+    let text = fs::read_to_string(balancer.config_file()).unwrap();
+    let from = balancer.admin().to_string();
+    assert_eq!(text.matches(&from).count(), 1);
+    fs::write(balancer.config_file(), text.replace(&from, &to)).unwrap();
+    let file = balancer.config_file();
+    let config = ["--config", file.to_str().unwrap()];
+
+    let asked = Ended::of(&[&["upgrade"][..], &config].concat());
+    assert_eq!(asked.code, Some(1), "{}", asked.said());
+    assert!(asked.errors.contains("--admin"), "{}", asked.errors);
+    let began = std::time::Instant::now();
+    let done = Ended::of(&[&["upgrade", "--admin", &from][..], &config].concat());
+
+    assert_eq!(done.code, Some(0), "{}", done.said());
+    let told = format!("has taken over from {old}, version ");
+    assert!(done.output.contains(&told), "{}", done.output);
+    assert!(began.elapsed() < seconds(20), "{:?}", began.elapsed());
+    assert_eq!(
+        Question::get("/ready")
+            .ask(to.parse().unwrap())
+            .unwrap()
+            .status,
+        200
+    );
 }
