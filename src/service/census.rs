@@ -2,6 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use log::warn;
+use tokio::time::{sleep, timeout};
+
+/// How long the first round of polls is waited for before the service manager is told that we serve. Each poll has a
+/// deadline of its own; a fleet that is dead must not keep us from saying why.
+const SURVEY_PATIENCE: Duration = Duration::from_secs(5);
+const SURVEY_STEP: Duration = Duration::from_millis(20);
 
 /// Who is there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,5 +51,17 @@ impl Census {
     /// Who is there now.
     pub fn count(&self) -> Count {
         (self.0)()
+    }
+
+    /// Waits for the first round of polls, but not for ever.
+    pub(super) async fn surveyed(&self) {
+        let surveyed = async {
+            while !self.count().is_surveyed {
+                sleep(SURVEY_STEP).await;
+            }
+        };
+        if timeout(SURVEY_PATIENCE, surveyed).await.is_err() {
+            warn!("some relays have not answered within {SURVEY_PATIENCE:?}; they are asked again");
+        }
     }
 }

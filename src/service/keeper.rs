@@ -16,7 +16,7 @@ use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::Signal;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::census::Census;
 use super::farewell::Farewell;
@@ -27,11 +27,6 @@ use super::sockets::Sockets;
 use super::stop::{Order, Orders, Stop};
 use super::successor::Successor;
 use crate::config;
-
-/// How long the first round of polls is waited for before the service manager is told that we serve. Each poll has a
-/// deadline of its own; a fleet that is dead must not keep us from saying why.
-const SURVEY_PATIENCE: Duration = Duration::from_secs(5);
-const SURVEY_STEP: Duration = Duration::from_millis(20);
 
 /// How long doors may take to close: a turn of each accept loop.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(1);
@@ -141,12 +136,13 @@ impl Keeper {
     /// Opens the doors: at once, or in turn with a predecessor.
     async fn begin(&self) {
         let KeeperParts { life, notifier, .. } = &self.parts;
+        let mut relieved = None;
         if let Some(predecessor) = Predecessor::find() {
-            self.surveyed().await;
+            self.parts.census.surveyed().await;
             let id = predecessor.id;
             life.advance(Phase::Opening);
             life.opened(Entry::Public).await;
-            predecessor.take_over().await;
+            relieved = Some(predecessor.take_over().await);
             // Files are read in it: not among those who serve. A panic in there is in the log, and no reason not to serve.
             let catch_up = self.parts.catch_up.clone();
             let _ = spawn_blocking(move || catch_up()).await;
@@ -154,20 +150,11 @@ impl Keeper {
             life.advance(Phase::Serving);
         } else {
             life.advance(Phase::Serving);
-            self.surveyed().await;
+            self.parts.census.surveyed().await;
         }
         notifier.ready();
-    }
-
-    /// Waits for the first round of polls, but not for ever.
-    async fn surveyed(&self) {
-        let surveyed = async {
-            while !self.parts.census.count().is_surveyed {
-                sleep(SURVEY_STEP).await;
-            }
-        };
-        if timeout(SURVEY_PATIENCE, surveyed).await.is_err() {
-            warn!("some relays have not answered within {SURVEY_PATIENCE:?}; they are asked again");
+        if let Some(predecessor) = relieved {
+            predecessor.let_go().await;
         }
     }
 
@@ -221,6 +208,12 @@ impl Keeper {
     async fn stay_behind(&self, orders: &mut Orders, mut successor: Box<Successor>) {
         let times = self.parts.times.load();
         let mut waits = pin!(self.farewell(times.drain_timeout, LINGER_BEHIND));
+        if !successor.lives() {
+            warn!(
+                "the process that took over is gone at once: this one makes room for a new start"
+            );
+            return self.end().await;
+        }
         for stops in 1..=MANAGERS_STOPS + 1 {
             let told = tokio::select! {
                 () = &mut waits => break,

@@ -1,13 +1,14 @@
 //! The predecessor: the process that started this one to take over, seen from here.
 //!
 //! The two speak over our standard input, a unix socket: we say [`READY`] when listeners are let in, it lets nobody in any
-//! more and says [`YOURS`], and from there on all is ours. When it dies before, all is ours too.
+//! more and says [`YOURS`], and from there on all is ours. When it dies before, all is ours too. It waits for our [`KNOWN`] before it
+//! may end.
 
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdStream;
 
-use log::{info, warn};
+use log::{debug, info, warn};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{getpgrp, getppid};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -19,6 +20,9 @@ pub(super) const VARIABLE: &str = "ICECAST_BALANCER_PREDECESSOR";
 pub(super) const READY: &str = "ready ";
 /// All is ours.
 pub(super) const YOURS: &str = "yours\n";
+
+/// The service manager knows of us.
+pub(super) const KNOWN: &str = "known\n";
 
 /// Whether a predecessor started this process.
 pub(super) fn is_there() -> bool {
@@ -51,11 +55,30 @@ impl Predecessor {
     }
 
     /// Says that listeners are let in, and waits until all is ours.
-    pub(super) async fn take_over(self) {
+    pub(super) async fn take_over(self) -> Relieved {
         info!("taking over from process {}", self.id);
-        if let Err(error) = converse(self.line).await {
-            warn!("process {} is gone before it handed over: {error}", self.id);
-            end_foster_parent();
+        Relieved(match converse(self.line).await {
+            Ok(line) => Some(line),
+            Err(error) => {
+                warn!("process {} is gone before it handed over: {error}", self.id);
+                end_foster_parent();
+                None
+            }
+        })
+    }
+}
+
+/// A predecessor that has handed over, and waits for the word that it may end.
+#[derive(Debug)]
+pub(super) struct Relieved(Option<BufReader<UnixStream>>);
+
+impl Relieved {
+    /// Says that the service manager knows of us.
+    pub(super) async fn let_go(self) {
+        if let Some(mut line) = self.0
+            && let Err(error) = line.write_all(KNOWN.as_bytes()).await
+        {
+            debug!("the predecessor is gone already: {error}");
         }
     }
 }
@@ -79,14 +102,14 @@ fn line() -> io::Result<StdStream> {
     Ok(line)
 }
 
-async fn converse(line: StdStream) -> io::Result<()> {
+async fn converse(line: StdStream) -> io::Result<BufReader<UnixStream>> {
     let mut line = BufReader::new(UnixStream::from_std(line)?);
     let ready = format!("{READY}{}\n", std::process::id());
     line.write_all(ready.as_bytes()).await?;
     let mut said = String::new();
     line.read_line(&mut said).await?;
     match said.as_str() {
-        YOURS => Ok(()),
+        YOURS => Ok(line),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use futures_util::FutureExt as _;
-use log::warn;
+use log::{debug, warn};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use thiserror::Error;
@@ -29,6 +29,9 @@ use super::sockets::Sockets;
 
 /// From its start until it lets listeners in. Its first round of polls is in that.
 pub(super) const READY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Until it has read what we may have been told since its start, and the service manager knows of it.
+const KNOWN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// This program, whatever its file is by now.
 const OURSELVES: &str = "/proc/self/exe";
@@ -54,6 +57,9 @@ pub(super) enum NoSuccessor {
     /// It could not be started, or ended.
     #[error("{0}")]
     Ended(String),
+    /// It was ready, and is gone.
+    #[error("the new process died when it was ready")]
+    Died,
     /// It did not become ready.
     #[error("the new process was not ready within {} s", READY_DEADLINE.as_secs())]
     Late,
@@ -88,7 +94,8 @@ impl Successor {
         let mut successor = Self::start(sockets)?;
         let ready = timeout(READY_DEADLINE, successor.ready()).await;
         match ready {
-            Ok(Ok(())) => Ok(successor),
+            Ok(Ok(())) if successor.lives() => Ok(successor),
+            Ok(Ok(())) => Err(NoSuccessor::Died),
             Ok(Err(why)) => Err(why),
             Err(_) => Err(NoSuccessor::Late),
         }
@@ -100,6 +107,9 @@ impl Successor {
     }
 
     /// Leaves all to it. From here on it outlives us, and is nobody's child of ours.
+    ///
+    /// SYSTEMD: (252) a service whose main process ends, and does not know of another one, is over: who is left is stopped. So we
+    /// are there until it has told the service manager of itself.
     pub(super) async fn hand_over(&mut self) {
         self.group = None;
         if let Err(error) = self.foster.kill().await {
@@ -108,6 +118,12 @@ impl Successor {
         if let Err(error) = self.line.write_all(YOURS.as_bytes()).await {
             // It takes over when the line is closed, too.
             warn!("the new process did not hear that all is its own: {error}");
+        }
+        let mut said = String::new();
+        match timeout(KNOWN_DEADLINE, self.line.read_line(&mut said)).await {
+            Ok(Ok(_)) => debug!("the new process said {said:?}"),
+            Ok(Err(error)) => warn!("the new process does not speak: {error}"),
+            Err(_) => warn!("the new process is slow to say that it serves"),
         }
     }
 

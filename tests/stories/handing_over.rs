@@ -9,7 +9,7 @@ use crate::harness::{
     Answer, Balancer, ConfigText, Ended, Fleet, Folder, Guarded, NotifySocket, Question, TOKEN,
     eventually, go_on_unbroken, own_address, seconds, settled,
 };
-use crate::upgrade::{pid, replace};
+use crate::upgrade::{outcome, pid, replace};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -91,10 +91,8 @@ fn one_who_has_handed_over_takes_no_orders() {
     guarded.order("drain", fleet.relay(1));
 }
 
-#[test]
-fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
-    let fleet = Fleet::of(1).carrying(MOUNT);
-    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+/// Has a new process started, and puts the old one to sleep: the moment in which both let in lasts until that wakes up.
+fn new_one_while_the_old_one_sleeps(balancer: &Balancer) -> u32 {
     let real = balancer.binary().with_extension("real");
     fs::copy(balancer.binary(), &real).unwrap();
     let script = format!(
@@ -107,12 +105,19 @@ fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
         balancer.log_line_with("I am ").is_some()
     });
     let line = balancer.log_line_with("I am ").unwrap();
-    let new = line.trim_start_matches("I am ").trim().parse().unwrap();
-    // The moment in which both let in lasts until the old one wakes up.
+    let new: u32 = line.trim_start_matches("I am ").trim().parse().unwrap();
     balancer.process().signal("STOP");
     eventually(seconds(10), "the new one lets in", || {
         balancer.count("taking over from process") == 1
     });
+    new
+}
+
+#[test]
+fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let new = new_one_while_the_old_one_sleeps(&balancer);
     let radios = balancer.radios(2, MOUNT);
     settled(&radios);
 
@@ -198,4 +203,56 @@ fn an_admin_address_that_moves_is_followed() {
             .status,
         200
     );
+}
+
+/// A service manager that sees the process end that it follows, and does not know of another one yet, stops the service.
+#[test]
+fn the_old_one_is_there_until_the_manager_knows_the_new_one() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let manager = NotifySocket::new();
+    let balancer = Balancer::arranged(&ConfigText::of(&fleet), own_address(), |command| {
+        command.env("NOTIFY_SOCKET", manager.path());
+    });
+    manager.hear("MAINPID=");
+    let old = u64::from(balancer.process().id());
+
+    manager.hears_nothing_more();
+    balancer.process().signal("USR2");
+    eventually(seconds(10), "the new one has all", || {
+        balancer.count("the configuration is in force") == 1
+    });
+    let until = std::time::Instant::now() + seconds(1);
+    while std::time::Instant::now() < until {
+        assert!(balancer.process().ended().is_none(), "{}", balancer.said());
+        std::thread::yield_now();
+    }
+
+    manager.heard();
+    eventually(seconds(5), "the old one ends", || {
+        manager.heard();
+        balancer.process().ended().is_some()
+    });
+    let new = pid(&balancer);
+    assert_ne!(new, old);
+    manager.hear(&format!("MAINPID={new}"));
+}
+
+#[test]
+fn one_that_dies_when_it_is_ready_takes_nothing_with_it() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(2, MOUNT);
+    settled(&radios);
+    let old = pid(&balancer);
+    let new = new_one_while_the_old_one_sleeps(&balancer);
+
+    told("KILL", new);
+    balancer.process().signal("CONT");
+    eventually(seconds(10), "the old one knows", || {
+        outcome(&balancer).0 == "failed"
+    });
+
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+    assert_eq!(pid(&balancer), old);
+    assert_eq!(balancer.tune_in("/status").status, 200);
 }

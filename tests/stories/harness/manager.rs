@@ -46,6 +46,13 @@ impl NotifySocket {
         self.heard.borrow().clone()
     }
 
+    /// Is too busy to take another message, until it hears what has come.
+    pub fn hears_nothing_more(&self) {
+        let talker = UnixDatagram::unbound().unwrap();
+        talker.set_nonblocking(true).unwrap();
+        while talker.send_to(b"X_NOISE=1", self.path()).is_ok() {}
+    }
+
     /// Waits until a message with these words has come.
     #[track_caller]
     pub fn hear(&self, words: &str) {
