@@ -162,9 +162,9 @@ impl Keeper {
     async fn upgrade(&self, orders: &mut Orders) -> Upgraded {
         let life = &self.parts.life;
         life.note_upgrade(Upgrade::UnderWay);
-        let sockets = self.sockets.lock().await;
+        let mut sockets = self.sockets.lock().await;
         let raised = tokio::select! {
-            raised = Successor::raise(&sockets) => raised,
+            raised = Successor::raise(&mut sockets) => raised,
             told = orders.until_stop() => {
                 life.note_upgrade(Upgrade::Failed("told to stop meanwhile".to_owned()));
                 return Upgraded::Stopped(told);

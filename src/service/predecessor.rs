@@ -4,7 +4,7 @@
 //! more and says [`YOURS`], and from there on all is ours. When it dies before, all is ours too. It waits for our [`KNOWN`] before it
 //! may end.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdStream;
 
@@ -100,6 +100,19 @@ fn line() -> io::Result<StdStream> {
     line.peer_addr()?;
     line.set_nonblocking(true)?;
     Ok(line)
+}
+
+/// Our line to a predecessor that is there still.
+pub(super) fn line_of_ours() -> Option<StdStream> {
+    id()?;
+    line().ok().filter(is_held)
+}
+
+/// Whether somebody holds the other end of a line. Nothing comes on it any more.
+pub(super) fn is_held(line: &StdStream) -> bool {
+    let mut line = line;
+    // All lines were made not to block when they were first read.
+    matches!(line.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn converse(line: StdStream) -> io::Result<BufReader<UnixStream>> {

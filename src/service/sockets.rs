@@ -8,6 +8,7 @@
 
 use std::io;
 use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use log::{info, warn};
@@ -16,7 +17,8 @@ use thiserror::Error;
 
 use super::life::Entry;
 use super::open;
-use super::passed::{Owner, Passed};
+use super::passed::{LINE, Owner, Passed};
+use super::predecessor;
 use crate::config::{Address, Config};
 
 /// An address cannot be listened on.
@@ -42,7 +44,11 @@ pub(super) struct Socket {
 
 /// All listening sockets of this process.
 #[derive(Debug)]
-pub struct Sockets(Vec<Socket>);
+pub struct Sockets {
+    all: Vec<Socket>,
+    /// Processes before our predecessor that carry listeners still know by these that somebody serves.
+    lines: Vec<UnixStream>,
+}
 
 impl Sockets {
     /// A socket for each address of the configuration: the one that was handed to us, else a new one.
@@ -56,7 +62,10 @@ impl Sockets {
         let public = public.map(|address| (address, Entry::Public));
         let operator = config.admin.bind.map(Address::Tcp);
         let operator = operator.map(|address| (address, Entry::Operator));
-        let mut sockets = Self(Vec::new());
+        let mut sockets = Self {
+            all: Vec::new(),
+            lines: passed.take_lines(),
+        };
         for (address, entry) in public.chain(operator) {
             let found = passed.take(&address);
             let was_passed = found.is_some();
@@ -70,7 +79,7 @@ impl Sockets {
                 }
             };
             match socket.and_then(|socket| open::prepared(&address, socket)) {
-                Ok((fd, owner)) => sockets.0.push(Socket {
+                Ok((fd, owner)) => sockets.all.push(Socket {
                     address,
                     entry,
                     owner,
@@ -104,13 +113,19 @@ impl Sockets {
         Ok(ListenFds::new(table.into()))
     }
 
-    /// A hold on each socket for a successor.
+    /// A hold for a successor on each socket, and on the line to each earlier process that is there still; each with its name.
     ///
     /// # Errors
     /// There are no file descriptors left.
-    pub(super) fn for_successor(&self) -> io::Result<Vec<(OwnedFd, Owner)>> {
-        let copy = |socket: &Socket| Ok((socket.fd.try_clone()?, socket.owner));
-        self.0.iter().map(copy).collect()
+    pub(super) fn for_successor(&mut self) -> io::Result<Vec<(OwnedFd, &'static str)>> {
+        self.lines.retain(predecessor::is_held);
+        let own = predecessor::line_of_ours();
+        let copy = |socket: &Socket| Ok((socket.fd.try_clone()?, socket.owner.as_str()));
+        let sockets = self.all.iter().map(copy);
+        let line = |line: &UnixStream| Ok((line.try_clone()?.into(), LINE));
+        sockets
+            .chain(self.lines.iter().chain(&own).map(line))
+            .collect()
     }
 
     /// Lets go of the sockets of an entry; a unix socket of ours is gone then.
@@ -126,13 +141,13 @@ impl Sockets {
     /// Lets go of all of them as if this process had never been: a path that it made must not stay behind, and at one of a
     /// predecessor's that one listens still.
     pub(super) fn give_back(&mut self) {
-        self.0.retain(|socket| !socket.was_passed);
+        self.all.retain(|socket| !socket.was_passed);
         self.close(Entry::Public);
     }
 
     /// Lets go of the sockets of an entry; somebody else listens on them.
     pub(super) fn leave_behind(&mut self, entry: Entry) {
-        self.0.retain(|socket| socket.entry != entry);
+        self.all.retain(|socket| socket.entry != entry);
     }
 
     fn own_paths(&self, entry: Entry) -> Vec<PathBuf> {
@@ -145,7 +160,7 @@ impl Sockets {
     }
 
     fn of(&self, entry: Entry) -> impl Iterator<Item = &Socket> {
-        self.0.iter().filter(move |socket| socket.entry == entry)
+        self.all.iter().filter(move |socket| socket.entry == entry)
     }
 }
 

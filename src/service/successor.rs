@@ -23,7 +23,6 @@ use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::foster;
-use super::passed::{NOT_OURS, OURS, Owner};
 use super::predecessor::{READY, VARIABLE, YOURS};
 use super::sockets::Sockets;
 
@@ -90,7 +89,7 @@ impl Drop for Successor {
 
 impl Successor {
     /// Starts one and waits until it is ready. Dropped before, it is ended.
-    pub(super) async fn raise(sockets: &Sockets) -> Result<Self, NoSuccessor> {
+    pub(super) async fn raise(sockets: &mut Sockets) -> Result<Self, NoSuccessor> {
         let mut successor = Self::start(sockets)?;
         let ready = timeout(READY_DEADLINE, successor.ready()).await;
         match ready {
@@ -132,7 +131,7 @@ impl Successor {
         self.line.read_u8().now_or_never().is_none()
     }
 
-    fn start(sockets: &Sockets) -> Result<Self, NoSuccessor> {
+    fn start(sockets: &mut Sockets) -> Result<Self, NoSuccessor> {
         let (ours, theirs) = StdStream::pair().map_err(NoSuccessor::Sockets)?;
         let mut command = command(sockets)?;
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
@@ -173,7 +172,7 @@ impl Successor {
 }
 
 /// Ourselves as we were started: the same words, the file that is there now.
-fn command(sockets: &Sockets) -> Result<Command, NoSuccessor> {
+fn command(sockets: &mut Sockets) -> Result<Command, NoSuccessor> {
     if std::process::id() == 1 {
         return Err(NoSuccessor::FirstProcess);
     }
@@ -182,11 +181,7 @@ fn command(sockets: &Sockets) -> Result<Command, NoSuccessor> {
     command.arg(foster::WORD).args(env::args_os());
     command.stdout(Stdio::piped()).process_group(0);
     let sockets = sockets.for_successor().map_err(NoSuccessor::Sockets)?;
-    let names = sockets.iter().map(|(_, owner)| match owner {
-        Owner::Us => OURS,
-        Owner::Manager => NOT_OURS,
-    });
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = sockets.iter().map(|(_, name)| *name).collect();
     command
         .env(VARIABLE, std::process::id().to_string())
         .env("LISTEN_FDS", sockets.len().to_string())

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::Command;
 
 use crate::harness::{
@@ -255,4 +256,29 @@ fn one_that_dies_when_it_is_ready_takes_nothing_with_it() {
     go_on_unbroken(&radios, fleet.source(MOUNT), 1);
     assert_eq!(pid(&balancer), old);
     assert_eq!(balancer.tune_in("/status").status, 200);
+}
+
+#[test]
+fn after_two_upgrades_the_first_one_s_listeners_have_their_time_at_a_stop() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(2, MOUNT);
+    settled(&radios);
+    upgrade(&balancer);
+    let second: u32 = pid(&balancer).try_into().unwrap();
+    told("USR2", second);
+    eventually(seconds(10), "a third one answers", || {
+        Question::get("/live").ask(balancer.admin()).is_ok() && pid(&balancer) != u64::from(second)
+    });
+    let third = pid(&balancer).try_into().unwrap();
+    eventually(seconds(10), "the second one is gone", || {
+        !Path::new(&format!("/proc/{second}")).exists()
+    });
+
+    balancer.process().signal("TERM");
+    go_on_unbroken(&radios, fleet.source(MOUNT), 2);
+    assert!(balancer.process().ended().is_none(), "{}", balancer.said());
+
+    told("KILL", third);
+    drop(radios);
 }
