@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -137,42 +137,6 @@ fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
     eventually(seconds(5), "each has his line", || {
         balancer.count("left: the balancer stopped") == 2
     });
-}
-
-#[test]
-fn who_is_told_to_read_again_before_it_is_ready_says_nothing_of_it() {
-    let fleet = Fleet::of(1).carrying(MOUNT);
-    let silent = TcpListener::bind(own_address()).unwrap();
-    let manager = NotifySocket::new();
-    let config = ConfigText::of(&fleet)
-        .and_relay_at(silent.local_addr().unwrap())
-        .polled("interval = \"3s\"\ntimeout = \"3s\"");
-    let balancer = Balancer::arranged(&config, own_address(), |command| {
-        command.env("NOTIFY_SOCKET", manager.path());
-    });
-
-    eventually(seconds(5), "it listens for SIGHUP", || {
-        let status = format!("/proc/{}/status", balancer.process().id());
-        let status = fs::read_to_string(status).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-        u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & 1 != 0
-    });
-    balancer.hang_up();
-    eventually(seconds(5), "it has read", || {
-        balancer.count("the configuration is in force") == 1
-    });
-    assert!(
-        !balancer.log().contains("relays have not answered"),
-        "{}",
-        balancer.said()
-    );
-    manager.hear("MAINPID=");
-    let heard = manager.heard();
-    let ready = heard.iter().filter(|words| words.contains("READY=1"));
-    assert_eq!(ready.count(), 1, "{heard:?}");
-
-    balancer.hang_up();
-    manager.hear("RELOADING=1");
 }
 
 #[test]
