@@ -265,6 +265,15 @@ def behind_its_socket(machine):
     assert crowd.bad <= 1, "they ask one after the other: more than the one who was let in at that moment"
 
 
+def upgraded_while_nobody_listens(machine):
+    before = machine.property("NRestarts")
+    for _ in range(8):
+        machine.run("icecast-balancer", "upgrade", "--config", CONFIG)
+        assert machine.property("ActiveState") == "active", "systemd took the service for over"
+    assert machine.property("NRestarts") == before, "systemd started the service anew"
+    print("upgraded eight times while nobody listens: systemd follows each time")
+
+
 def renewed_by_needrestart(machine):
     process = machine.property("MainPID")
     with Crowd(machine) as crowd:
@@ -331,6 +340,7 @@ def story(machine, folder, package):
     finally:
         listener.end()
     behind_its_socket(machine)
+    upgraded_while_nobody_listens(machine)
     renewed_by_needrestart(machine)
     killed_after_an_upgrade(machine, folder)
     back_again(machine, package)

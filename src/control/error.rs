@@ -208,6 +208,12 @@ pub enum ControlError {
         /// In its own words.
         why: String,
     },
+    /// Nobody is there any more.
+    #[error("process {pid} is gone, and no new one answers: its log says why")]
+    Gone {
+        /// Who was there.
+        pid: i32,
+    },
     /// Nobody told what came of it.
     #[error("process {pid} has not told within {} s what came of the upgrade", .patience.as_secs())]
     Unsettled {

@@ -21,6 +21,8 @@ use crate::config::Sources;
 /// Longer than the running balancer gives the new process.
 const PATIENCE: Duration = Duration::from_secs(45);
 const STEP: Duration = Duration::from_millis(100);
+/// How long nobody may answer when the old process is gone: it has ended, or a new one is about to answer.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How often whoever waits is told that it goes on.
 const NEWS: Duration = Duration::from_secs(5);
 
@@ -76,11 +78,12 @@ fn settled(
     ask: impl Fn() -> Option<ProcessReply>,
 ) -> Result<ProcessReply, ControlError> {
     let began = Instant::now();
-    let mut told = began;
+    let (mut told, mut answered) = (began, began);
     while began.elapsed() < PATIENCE {
         sleep(STEP);
         // Between the two nobody may answer for a moment.
         if let Some(now) = ask() {
+            answered = Instant::now();
             if now.pid != old.pid && now.phase == "serving" {
                 return Ok(now);
             }
@@ -90,6 +93,9 @@ fn settled(
                 let pid = old.pid;
                 return Err(ControlError::NoUpgrade { pid, why });
             }
+        }
+        if answered.elapsed() >= SILENCE && !is_one_of_us(old.pid) {
+            return Err(ControlError::Gone { pid: old.pid });
         }
         if told.elapsed() >= NEWS {
             println!("not ready yet after {} s", began.elapsed().as_secs());

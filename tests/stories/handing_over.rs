@@ -246,3 +246,32 @@ fn after_two_upgrades_the_first_one_s_listeners_have_their_time_at_a_stop() {
     told("KILL", third);
     drop(radios);
 }
+
+#[test]
+fn the_command_does_not_wait_for_who_is_gone() {
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::of(&fleet));
+    let (file, id) = (balancer.config_file(), balancer.process().id());
+    replace(
+        &balancer.binary(),
+        b"#!/bin/sh\necho coming >&2\nexec sleep 1000\n",
+    );
+    let config = ["upgrade", "--config", file.to_str().unwrap()];
+
+    // Waited for no longer than ten seconds.
+    let done = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| Ended::of(&config));
+        eventually(seconds(5), "a new one is started", || {
+            balancer.count("coming") == 1
+        });
+        balancer.process().signal("INT");
+        eventually(seconds(5), "it is gone", || {
+            balancer.process().ended().is_some()
+        });
+        asked.join().unwrap()
+    });
+
+    assert_eq!(done.code, Some(1), "{}", done.said());
+    let told = format!("process {id} is gone");
+    assert!(done.errors.contains(&told), "{}", done.errors);
+}
