@@ -39,7 +39,7 @@ impl Upgrade {
     }
 }
 
-/// The host without its port.
+/// The host without its port and without the dot that a whole name may end with.
 fn name_of(host: &[u8]) -> &[u8] {
     let port = host.iter().rposition(|byte| *byte == b':');
     let digits = |at: usize| {
@@ -47,7 +47,8 @@ fn name_of(host: &[u8]) -> &[u8] {
             .is_some_and(|port| port.iter().all(u8::is_ascii_digit))
     };
     let end = port.filter(|at| digits(*at)).unwrap_or(host.len());
-    host.get(..end).unwrap_or(host)
+    let host = host.get(..end).unwrap_or(host);
+    host.strip_suffix(b".").unwrap_or(host)
 }
 
 #[cfg(test)]
@@ -74,6 +75,10 @@ mod tests {
         assert_eq!(
             sent(Scheme::Http, "b.example", firefox),
             Some("b.example:8443")
+        );
+        assert_eq!(
+            sent(Scheme::Http, "radio.example.", firefox),
+            Some("radio.example")
         );
         assert_eq!(sent(Scheme::Http, "evil.example", firefox), None);
         assert_eq!(sent(Scheme::Http, "radio.example", vlc), None);
