@@ -23,7 +23,7 @@ use rustls::ServerConfig;
 use super::budget::{Budget, Over, Pass};
 use super::crowd::Crowd;
 use super::edition::Editions;
-use super::proxy_protocol;
+use super::{hello, proxy_protocol};
 use crate::config::{Address, Bind};
 
 /// From a connection until its first request may begin.
@@ -75,9 +75,8 @@ impl Porter {
             return Some((stream, pass));
         }
         let place = pass.place().clone();
-        // On the heap: a handshake needs 7 KB, which each connection would keep until it ends.
-        let prepared = Box::pin(self.prepare(stream, pass, way));
-        let received = place.rest_during(timeout(ENTRY_DEADLINE, prepared)).await?;
+        let prepared = timeout(ENTRY_DEADLINE, self.prepare(stream, pass, way));
+        let received = place.rest_during(prepared).await?;
         received.unwrap_or_else(|_| {
             debug!("a connection did not begin within {ENTRY_DEADLINE:?}");
             None
@@ -92,7 +91,13 @@ impl Porter {
             pass = self.let_in(pass.on_behalf_of(listener.ip()))?;
         }
         if let Some(terms) = &way.terms {
-            stream = secure(stream, terms.clone()).await?;
+            let mut begun = stream.into_any().downcast::<L4Stream>().ok()?;
+            if !matches!(hello::wait(&mut begun).await, Ok(true)) {
+                debug!("no TLS handshake: the connection ended before it began");
+                return None;
+            }
+            // On the heap: a handshake needs 7 KB, which each connection would have from its beginning to its end.
+            stream = Box::pin(secure(begun, terms.clone())).await?;
         }
         Some((stream, pass))
     }
@@ -151,8 +156,7 @@ impl Porter {
     }
 }
 
-async fn secure(stream: Stream, terms: Arc<ServerConfig>) -> Option<Stream> {
-    let stream = stream.into_any().downcast::<L4Stream>().ok()?;
+async fn secure(stream: Box<L4Stream>, terms: Arc<ServerConfig>) -> Option<Stream> {
     let acceptor = Acceptor::from_server_config(terms);
     match acceptor.tls_handshake(*stream).await {
         Ok(stream) => Some(Box::new(stream)),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt as _;
 use log::debug;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
@@ -71,6 +72,28 @@ impl Gate {
         }
     }
 
+    /// Receives a connection and answers its requests; one that is for Pingora goes on by itself.
+    async fn receive(self: Arc<Self>, stream: Stream) {
+        let Some((mut stream, pass)) = self.porter.receive(stream).await else {
+            return;
+        };
+        if stream.selected_alpn_proto() == Some(ALPN::H2) {
+            let served = multiplex::serve(self.proxy.clone(), stream, pass, self.leaving.clone());
+            tokio::spawn(served);
+            return;
+        }
+        let mut visit = Visit {
+            pass: pass.into(),
+            read: BytesMut::new(),
+            answer: String::new(),
+        };
+        let head = first_head(&mut stream, &mut visit.read, visit.pass.place()).await;
+        if let Some(session) = self.attend(stream, &mut visit, head).await {
+            // A task of its own: this one is as small as one who waits for a head needs it.
+            tokio::spawn(self.enter(session, visit));
+        }
+    }
+
     /// Answers requests by the express lane, the first of which has `head`, until one is for Pingora; `None` when the
     /// connection ends before.
     async fn attend(
@@ -78,10 +101,9 @@ impl Gate {
         mut stream: Stream,
         visit: &mut Visit,
         mut head: Result<Option<usize>, Refusal>,
-        shutdown: &ShutdownWatch,
     ) -> Option<ServerSession> {
         loop {
-            match self.serve(stream, visit, head, shutdown).await? {
+            match self.serve(stream, visit, head).await? {
                 Served::Answered(answered) => stream = answered,
                 Served::Entering(session) => return Some(*session),
                 Served::Refused(stream, refusal) => {
@@ -100,7 +122,6 @@ impl Gate {
         mut stream: Stream,
         visit: &mut Visit,
         head: Result<Option<usize>, Refusal>,
-        shutdown: &ShutdownWatch,
     ) -> Option<Served> {
         let length = match head {
             Ok(Some(length)) => length,
@@ -115,7 +136,7 @@ impl Gate {
             Ok(head) => head,
             Err(refusal) => return Some(Served::Refused(stream, refusal)),
         };
-        head.keeps_alive &= !*shutdown.borrow();
+        head.keeps_alive &= !*self.leaving.borrow();
         let peer = || {
             let digest = stream.get_socket_digest()?;
             Some(digest.peer_addr()?.as_inet()?.ip())
@@ -132,20 +153,15 @@ impl Gate {
         }
         let head = visit.read.split_to(length);
         let mut session = ServerSession::new_http1(stream);
-        session.set_keepalive((!*shutdown.borrow()).then_some(IDLE_LIMIT.as_secs()));
+        session.set_keepalive((!*self.leaving.borrow()).then_some(IDLE_LIMIT.as_secs()));
         session.set_pipelined_prefix(head);
         Some(Served::Entering(Box::new(session)))
     }
 
     /// Lets a request in by the door, and whatever comes after it on its connection.
-    async fn enter(
-        self: Arc<Self>,
-        mut session: ServerSession,
-        mut visit: Visit,
-        shutdown: ShutdownWatch,
-    ) {
+    async fn enter(self: Arc<Self>, mut session: ServerSession, mut visit: Visit) {
         loop {
-            let served = self.proxy.process_new_http(session, &shutdown);
+            let served = self.proxy.process_new_http(session, &self.leaving);
             let served = errand::run(errand::LEASE, Way::Alone(visit.pass.clone()), served);
             let busy = self.life.begin_errand();
             let Some(reused) = served.await.flatten() else {
@@ -160,7 +176,7 @@ impl Gate {
                 return;
             }
             let head = visit.next_head(&mut stream).await;
-            let next = self.attend(stream, &mut visit, head, &shutdown).await;
+            let next = self.attend(stream, &mut visit, head).await;
             match next {
                 Some(next) => session = next,
                 None => return,
@@ -219,22 +235,12 @@ impl ServerApp for Gate {
         stream: Stream,
         _closing: &ShutdownWatch,
     ) -> Option<Stream> {
-        let shutdown = &self.leaving;
-        let (mut stream, pass) = self.porter.receive(stream).await?;
-        if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            let served = multiplex::serve(self.proxy.clone(), stream, pass, shutdown.clone());
-            tokio::spawn(served);
-            return None;
+        let mut received = Box::pin(self.clone().receive(stream));
+        // Who has said it all already needs no task.
+        if (&mut received).now_or_never().is_none() {
+            // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that it would keep to its end.
+            tokio::spawn(received);
         }
-        let mut visit = Visit {
-            pass: pass.into(),
-            read: BytesMut::new(),
-            answer: String::new(),
-        };
-        let head = first_head(&mut stream, &mut visit.read, visit.pass.place()).await;
-        let session = self.attend(stream, &mut visit, head, shutdown).await?;
-        // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that a stream would keep for hours.
-        tokio::spawn(self.clone().enter(session, visit, shutdown.clone()));
         None
     }
 

@@ -22,6 +22,7 @@ mod express;
 mod forwarded;
 mod gate;
 mod head;
+mod hello;
 mod listener;
 mod manners;
 mod modes;

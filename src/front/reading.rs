@@ -2,12 +2,17 @@
 //!
 //! PINGORA: (0.9.1) its parser restarts a 60 s timer at each byte.
 
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use pingora::protocols::Stream;
 use pingora::time::timeout;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::budget::Place;
 use super::head::{HEAD_LIMIT_BYTES, end_of_head, oversize};
@@ -16,8 +21,8 @@ use super::refuse::Refusal;
 /// From a connection, or from a request's first byte, until its head must be whole.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
-/// First size of the head's buffer; holds the head of every player seen.
-const HEAD_BUFFER_BYTES: usize = 1024;
+/// The most that is read at once; holds the head of every player seen, and every browser's TLS hello.
+const READ_BYTES: usize = 2048;
 
 /// How long a connection may wait for its next request.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(60);
@@ -109,6 +114,24 @@ fn skip_blank_lines(read: &mut BytesMut) {
 
 /// Reads what there is; false when the listener hung up.
 async fn read_some(stream: &mut Stream, read: &mut BytesMut) -> bool {
-    read.reserve(HEAD_BUFFER_BYTES);
-    matches!(stream.read_buf(read).await, Ok(1..))
+    matches!(read_what_is_there(stream, read).await, Ok(1..))
+}
+
+/// Appends what there is to `read`, once there is something: who says nothing needs no room. Returns how many bytes there
+/// were; 0 at the end.
+///
+/// # Errors
+/// The connection broke.
+pub async fn read_what_is_there(
+    stream: &mut (impl AsyncRead + Unpin),
+    read: &mut impl BufMut,
+) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut room = [MaybeUninit::uninit(); READ_BYTES];
+        let mut room = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+        read.put_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
+    })
+    .await
 }
