@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use futures_util::FutureExt as _;
 use log::debug;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
@@ -235,12 +234,8 @@ impl ServerApp for Gate {
         stream: Stream,
         _closing: &ShutdownWatch,
     ) -> Option<Stream> {
-        let mut received = Box::pin(self.clone().receive(stream));
-        // Who has said it all already needs no task.
-        if (&mut received).now_or_never().is_none() {
-            // PINGORA: (0.9.1) the task of a connection has room for a TLS handshake, 9 KB that it would keep to its end.
-            tokio::spawn(received);
-        }
+        // PINGORA: (0.9.1) this task has room for a TLS handshake, 9 KB that a connection would keep for as long as it waits.
+        tokio::spawn(self.clone().receive(stream));
         None
     }
 

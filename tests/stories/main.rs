@@ -28,6 +28,7 @@ mod first_moments;
 mod handing_over;
 mod hard_joints;
 mod harness;
+mod hello;
 mod mounts;
 mod moving;
 mod multiplex;
