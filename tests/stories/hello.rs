@@ -75,32 +75,34 @@ fn a_hello_that_comes_byte_by_byte_is_a_hello() {
 }
 
 #[test]
-fn who_has_not_said_all_yet_takes_little_memory() {
+fn who_has_not_said_all_of_a_hello_takes_little_memory() {
+    let hello = [&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..], &[7; 200]].concat();
     let (authority, fleet) = (Authority::new(), Fleet::of(1).carrying(MOUNT));
-    let half_a_hello = [&[22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3][..], &[7; 200]].concat();
-    let half_a_head = b"GET /live.mp3 HTTP/1.1\r\nHost: radio.example\r\nUser-";
-    for beginning in [&half_a_hello[..], half_a_head] {
-        let (balancer, tls) = balancer(&authority, &fleet);
-        let is_hello = beginning.starts_with(&[22]);
-        let server = if is_hello { tls } else { balancer.address() };
-        let are_there = |n: u64| {
-            let metrics = balancer.ask_as_operator("/metrics").text();
-            metrics.contains(&format!("icecast_balancer_connections {n}\n"))
-        };
-        // The first ones fill what is kept.
-        let _first = begun(20, server, beginning);
-        eventually(seconds(5), "the first are there", || are_there(20));
-        let before = balancer.resident_bytes();
+    let (balancer, tls) = balancer(&authority, &fleet);
+    take_little_memory(&balancer, tls, &hello);
+}
 
-        let _crowd = begun(CROWD, server, beginning);
+#[test]
+fn who_has_not_said_all_of_a_head_takes_little_memory() {
+    let head = b"GET /live.mp3 HTTP/1.1\r\nHost: radio.example\r\nUser-";
+    let (authority, fleet) = (Authority::new(), Fleet::of(1).carrying(MOUNT));
+    let (balancer, _) = balancer(&authority, &fleet);
+    take_little_memory(&balancer, balancer.address(), head);
+}
 
-        eventually(seconds(8), "all are there", || are_there(20 + CROWD));
-        let grown_bytes = balancer.resident_bytes().saturating_sub(before);
-        assert!(
-            grown_bytes < CROWD * ENOUGH_BYTES,
-            "{} bytes for each who began with {:?}",
-            grown_bytes / CROWD,
-            beginning.escape_ascii().to_string()
-        );
-    }
+fn take_little_memory(balancer: &Balancer, server: SocketAddr, beginning: &[u8]) {
+    let are_there = |n: u64| {
+        let metrics = balancer.ask_as_operator("/metrics").text();
+        metrics.contains(&format!("icecast_balancer_connections {n}\n"))
+    };
+    // The first ones fill what is kept.
+    let _first = begun(20, server, beginning);
+    eventually(seconds(5), "the first are there", || are_there(20));
+    let before = balancer.resident_bytes();
+
+    let _crowd = begun(CROWD, server, beginning);
+
+    eventually(seconds(8), "all are there", || are_there(20 + CROWD));
+    let each_bytes = balancer.resident_bytes().saturating_sub(before) / CROWD;
+    assert!(each_bytes < ENOUGH_BYTES, "{each_bytes} bytes for each");
 }
