@@ -3,11 +3,11 @@
 //! In: a request's fields, who connected, whose word is believed. Out: the way that a request came, and who began it.
 //!
 //! SECURITY: each proxy appends whom it heard, so that what a listener made up himself stands first: he is the last address
-//! that is no proxy of ours.
+//! that is no proxy of ours. Before what cannot be read, anybody may have said anything.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// The most addresses of a way: the last ones.
@@ -21,9 +21,12 @@ pub fn hops(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Vec<
         .get_all("x-forwarded-for")
         .iter()
         .filter(|_| is_believed);
-    let told = told.filter_map(|value| value.to_str().ok());
-    let told = told.flat_map(|text| text.split(',')).filter_map(address);
-    let mut hops: Vec<IpAddr> = told.chain(peer).collect();
+    let told: Vec<&[u8]> = told.map(HeaderValue::as_bytes).collect();
+    let told = told.join(&b',');
+    let told: Vec<_> = told.split(|byte| *byte == b',').filter_map(entry).collect();
+    let known = told.rsplit(Option::is_none).next().unwrap_or_default();
+    let known = known.iter().flatten().copied();
+    let mut hops: Vec<IpAddr> = known.chain(peer).collect();
     hops.split_off(hops.len().saturating_sub(HOP_LIMIT))
 }
 
@@ -37,9 +40,17 @@ fn is_ours(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// An entry; some proxies tell the port too, and then put IPv6 in brackets.
+/// What an entry says; `None` where it says nothing, as a second comma does, or that one of ours came by a unix socket (nginx),
+/// and nobody in it where it cannot be read.
+fn entry(bytes: &[u8]) -> Option<Option<IpAddr>> {
+    match bytes.trim_ascii() {
+        b"" | b"unix:" => None,
+        entry => Some(str::from_utf8(entry).ok().and_then(address)),
+    }
+}
+
+/// Some proxies tell the port too, and then put IPv6 in brackets.
 fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
     let bare = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -55,7 +66,8 @@ mod tests {
     fn way(told: &[&str], peer: Option<&str>) -> (Vec<String>, Option<String>) {
         let mut fields = HeaderMap::new();
         for value in told {
-            fields.append("x-forwarded-for", value.parse().unwrap());
+            let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            fields.append("x-forwarded-for", value);
         }
         let trusted = [
             "127.0.0.0/8".parse().unwrap(),
@@ -101,16 +113,38 @@ mod tests {
                 "10.9.9.9",
             ),
             (
-                &["::ffff:192.0.2.9, 1.2.3, unknown, _x, , 1.2.3.4:"],
+                &["1.2.3.4, unknown", "::ffff:192.0.2.9, , unix:"],
                 Some("10.0.0.1"),
                 "192.0.2.9 10.0.0.1",
                 "192.0.2.9",
             ),
+            // A proxy that does not say more: whoever stands before it may have made himself up.
+            (
+                &["8.8.8.8", "unknown"],
+                Some("10.0.0.1"),
+                "10.0.0.1",
+                "10.0.0.1",
+            ),
+            (&["8.8.8.8, 1.2.3"], None, "", ""),
+            // What he says himself does not hide him.
+            (
+                &["\u{e9}, 192.0.2.9"],
+                Some("127.0.0.1"),
+                "192.0.2.9 127.0.0.1",
+                "192.0.2.9",
+            ),
+            (
+                &["8.8.8.8", "1.2.3.4", "192.0.2.9"],
+                Some("127.0.0.1"),
+                "8.8.8.8 1.2.3.4 192.0.2.9 127.0.0.1",
+                "192.0.2.9",
+            ),
         ] {
-            let expected: Vec<String> = hops.split(' ').map(str::to_owned).collect();
+            let expected = hops.split_terminator(' ').map(str::to_owned).collect();
+            let listener = Some(listener).filter(|listener| !listener.is_empty());
             assert_eq!(
                 way(told, peer),
-                (expected, Some(listener.to_owned())),
+                (expected, listener.map(str::to_owned)),
                 "{told:?}"
             );
         }

@@ -17,7 +17,9 @@ use log::{debug, warn};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
 use tokio::net::UnixStream;
 use tokio::process::Child;
 use tokio::time::timeout;
@@ -128,7 +130,7 @@ impl Successor {
 
     /// Whether it is there still: the line is its input for as long as it lives.
     pub(super) fn lives(&mut self) -> bool {
-        self.line.read_u8().now_or_never().is_none()
+        is_held(&mut self.line)
     }
 
     fn start(sockets: &mut Sockets) -> Result<Self, NoSuccessor> {
@@ -171,6 +173,16 @@ impl Successor {
     }
 }
 
+/// Whether somebody holds the other end of a line. A word that comes later than it was waited for is no end of it.
+fn is_held(line: &mut (impl AsyncRead + Unpin)) -> bool {
+    loop {
+        match line.read_u8().now_or_never() {
+            Some(Ok(_)) => {}
+            said => return said.is_none(),
+        }
+    }
+}
+
 /// Ourselves as we were started: the same words, the file that is there now.
 fn command(sockets: &mut Sockets) -> Result<Command, NoSuccessor> {
     if std::process::id() == 1 {
@@ -200,4 +212,24 @@ fn command(sockets: &mut Sockets) -> Result<Command, NoSuccessor> {
         .fd_mappings(mappings.collect())
         .map_err(|error| NoSuccessor::Sockets(io::Error::other(error)))?;
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::predecessor::KNOWN;
+    use super::*;
+
+    #[tokio::test]
+    async fn who_says_late_that_it_is_known_is_there_and_who_hangs_up_is_not() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut line = BufReader::new(ours);
+        assert!(is_held(&mut line));
+        theirs.write_all(KNOWN.as_bytes()).await.unwrap();
+        line.get_ref().readable().await.unwrap();
+        assert!(is_held(&mut line));
+        assert!(is_held(&mut line));
+        drop(theirs);
+        line.get_ref().readable().await.unwrap();
+        assert!(!is_held(&mut line));
+    }
 }
