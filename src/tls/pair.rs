@@ -19,8 +19,8 @@ use thiserror::Error;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// A chain has a few certificates of 1 to 2 KB.
-const LIMIT_BYTES: u64 = 256 * 1024;
+/// A chain has a few certificates of 1 to 2 KB, but the authorities of a whole system, which are read here too, 220 KB.
+const LIMIT_BYTES: u64 = 1024 * 1024;
 
 /// The bits that let everybody on the machine read or write.
 const OTHERS: u32 = 0o006;
@@ -56,8 +56,8 @@ pub enum BadPair {
     /// A directory, a pipe, a device.
     #[error("{0}: no regular file")]
     Irregular(PathBuf),
-    /// More than 256 KiB.
-    #[error("{0}: larger than 256 KiB")]
+    /// More than 1 MiB.
+    #[error("{0}: larger than 1 MiB")]
     TooLarge(PathBuf),
     /// Everybody may read or write the key.
     #[error("{0}: others can read or write it (mode {1:04o}); chmod o-rw")]

@@ -167,6 +167,8 @@ fn a_listener_behind_a_proxy_is_limited_logged_and_told_of_by_his_own_address() 
         assert_eq!(radio.head().status, 200);
     }
     assert_eq!(from("198.51.100.7").head().status, 429);
+    // What he made up himself stands before what the proxy says of him.
+    assert_eq!(from("\u{e9}, 198.51.100.7").head().status, 429);
     assert_eq!(from("[2001:db8::1]:80").head().status, 200);
     assert_eq!(from("unknown").head().status, 200);
     drop(radios);
