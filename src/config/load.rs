@@ -24,7 +24,7 @@ pub struct Loaded {
     pub config: Config,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// One line each for the log: where the environment set aside what the file says.
+    /// One line each for the log: where the environment set aside what the file says, and what is allowed but seldom meant.
     pub notices: Vec<String>,
 }
 

@@ -63,6 +63,19 @@ impl Place {
             false => Ok(pair),
         }
     }
+
+    /// The pair that was read again, or the one of before where that is none or has ended.
+    fn better_of(&self, read: Option<Pair>) -> Option<Pair> {
+        let judged = read.map(|pair| self.judge(pair));
+        match judged.transpose() {
+            Ok(Some(pair)) => Some(pair),
+            Ok(None) => self.pair.clone(),
+            Err(bad) => {
+                error!("{bad}: the certificate of before is served on");
+                self.pair.clone()
+            }
+        }
+    }
 }
 
 impl Certificates {
@@ -87,9 +100,10 @@ impl Certificates {
     pub fn exchange(&self, files: Vec<Files>, awaited: Option<Files>) -> Result<(), BadPair> {
         let mut places = places(files, awaited)?;
         let mut before = self.lock();
-        for place in places.iter_mut().filter(|place| place.pair.is_none()) {
-            let same = before.iter().find(|before| before.files == place.files);
-            place.pair = same.and_then(|before| before.pair.clone());
+        for place in &mut places {
+            if let Some(same) = before.iter().find(|before| before.files == place.files) {
+                place.pair = same.better_of(place.pair.take());
+            }
         }
         self.shelf.store(Arc::new(shelf_of(&places)));
         *before = places;

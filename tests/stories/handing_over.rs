@@ -94,10 +94,11 @@ fn one_who_has_handed_over_takes_no_orders() {
 
 /// Has a new process started, and puts the old one to sleep: the moment in which both let in lasts until that wakes up.
 fn new_one_while_the_old_one_sleeps(balancer: &Balancer) -> u32 {
-    let real = balancer.binary().with_extension("real");
+    let [real, asleep] = ["real", "asleep"].map(|end| balancer.binary().with_extension(end));
     fs::copy(balancer.binary(), &real).unwrap();
     let script = format!(
-        "#!/bin/sh\necho I am $$ >&2\nsleep 1\nexec {} \"$@\"\n",
+        "#!/bin/sh\necho I am $$ >&2\nuntil test -e {}; do sleep 0.05; done\nexec {} \"$@\"\n",
+        asleep.display(),
         real.display()
     );
     replace(&balancer.binary(), script.as_bytes());
@@ -108,6 +109,7 @@ fn new_one_while_the_old_one_sleeps(balancer: &Balancer) -> u32 {
     let line = balancer.log_line_with("I am ").unwrap();
     let new: u32 = line.trim_start_matches("I am ").trim().parse().unwrap();
     balancer.process().signal("STOP");
+    fs::write(asleep, "").unwrap();
     eventually(seconds(10), "the new one lets in", || {
         balancer.count("taking over from process") == 1
     });

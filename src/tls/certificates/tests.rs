@@ -65,6 +65,9 @@ fn a_pair_that_has_ended_does_not_take_the_place_of_one_that_has_not() {
     certificates.refresh();
     assert_eq!(names(&certificates), [["old.example"]]);
     assert_eq!(certificates.reloads(), Reloads { good: 0, bad: 1 });
+    certificates.exchange(vec![files.clone()], None).unwrap();
+    assert_eq!(names(&certificates), [["old.example"]], "at a reload, too");
+    assert_eq!(certificates.shelf.load().find(None).len(), 1);
     let at_start = Certificates::load(vec![files], None).unwrap();
     assert_eq!(names(&at_start), [["ended.example"]], "the best there is");
 }
