@@ -3,8 +3,8 @@
 //! In: the sources that were read at the start. Out: parts that have taken what is there now, or a line in the log that says why
 //! they have not; either way no listener hears of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -45,6 +45,8 @@ struct Shared {
     watches: AtomicBool,
     notifier: Arc<Notifier>,
     life: Arc<Life>,
+    /// Held from the first look at the file to its last effect: at a take-over two want that, and the later one has the newer file.
+    turn: std::sync::Mutex<()>,
 }
 
 impl Reload {
@@ -61,6 +63,7 @@ impl Reload {
         Self {
             asked: Mutex::new(asked),
             shared: Arc::new(Shared {
+                turn: std::sync::Mutex::default(),
                 watches: AtomicBool::new(started.reload.watch),
                 parts,
                 sources,
@@ -125,6 +128,7 @@ impl BackgroundService for Reload {
 impl Shared {
     /// Reads and hands out; whatever is wrong is told, and changes nothing.
     fn read_again(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = config::load(&self.sources)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect())
             .and_then(|loaded| self.take(loaded).map_err(|error| vec![error]));
