@@ -18,7 +18,7 @@ const LIMIT_BYTES: u64 = 1024 * 1024;
 /// Reads `[upstream]`.
 pub(super) fn upstream(section: &mut Section<'_, '_>) -> Upstream {
     let file = section.scalar("ca_file", value::text);
-    let Some((file, spot)) = file.with_spot().filter(|(file, _)| !file.is_empty()) else {
+    let Some((file, spot)) = file.given() else {
         return Upstream::default();
     };
     let path = section.reader.beside_file(&file);

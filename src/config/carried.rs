@@ -145,7 +145,7 @@ fn reason(error: &regex::Error) -> String {
 /// Reads the token that guards changes.
 pub(super) fn token(section: &mut Section<'_, '_>) -> Option<Token> {
     let file = section.scalar("token_file", value::text);
-    let (file, spot) = file.with_spot().filter(|(file, _)| !file.is_empty())?;
+    let (file, spot) = file.given()?;
     let path: PathBuf = section.reader.beside_file(&file);
     let loaded = secret::load(&path).map_err(|fault| fault.of(path));
     match loaded.and_then(strong) {

@@ -52,11 +52,15 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
         );
         section.reader.refuse(spot, fault);
     }
-    let state_dir = given(state_dir).map_or(STATE_DIR.to_owned(), |(path, _)| path);
-    let ca_file = given(ca_file).map(|(path, _)| section.reader.beside_file(&path));
+    let state_dir = state_dir
+        .given()
+        .map_or(STATE_DIR.to_owned(), |(path, _)| path);
+    let ca_file = ca_file
+        .given()
+        .map(|(path, _)| section.reader.beside_file(&path));
     Some(acme::Settings {
         domains: domains.into_iter().map(|(domain, _)| domain).collect(),
-        email: given(email).map(|(email, _)| email),
+        email: email.given().map(|(email, _)| email),
         directory: directory.or(acme::LETS_ENCRYPT.to_owned()),
         binding,
         state_dir: section.reader.beside_file(&state_dir),
@@ -108,15 +112,13 @@ fn binding(section: &mut Section<'_, '_>) -> Option<acme::Binding> {
     if let (Read::Refused, _) | (_, Read::Refused) = (&key_id, &file) {
         return None;
     }
-    let (at, name, expected) = match (given(key_id), given(file)) {
+    let (at, name, expected) = match (key_id.given(), file.given()) {
         (None, None) => return None,
         (Some((key_id, _)), Some((file, spot))) => return bound(section, key_id, &file, spot),
         (Some((_, at)), None) => (at, "eab_key_file", "a file with the key of eab_key_id"),
         (None, Some((_, at))) => (at, "eab_key_id", "the id of the key in eab_key_file"),
     };
-    let spot = section.beside(&at, name);
-    let fault = Fault::expected(expected, "nothing");
-    section.reader.refuse(spot, fault);
+    section.refuse_missing_beside(&at, name, expected);
     None
 }
 
@@ -155,7 +157,7 @@ fn certificate(section: &mut Section<'_, '_>) -> Option<Files> {
     if let (Read::Refused, _) | (_, Read::Refused) = (&cert, &key) {
         return None;
     }
-    let (cert, key) = match (given(cert), given(key)) {
+    let (cert, key) = match (cert.given(), key.given()) {
         (Some(cert), Some((key, _))) => (cert, key),
         // A template may leave both empty.
         (None, None) => return None,
@@ -182,9 +184,4 @@ fn certificate(section: &mut Section<'_, '_>) -> Option<Files> {
         }
     }
     Some(files)
-}
-
-/// An empty text is as good as none.
-fn given(read: Read<String>) -> Option<(String, Spot)> {
-    read.with_spot().filter(|(text, _)| !text.is_empty())
 }

@@ -40,7 +40,7 @@ pub(super) fn read(section: &mut Section<'_, '_>, stats: &Read<Stats>) -> Option
     if let (Read::Refused, _) | (_, Read::Refused) = (&username, &file) {
         return None;
     }
-    match (given(username), given(file)) {
+    match (username.given(), file.given()) {
         (Some((username, _)), Some((file, spot))) => load(section, username, &file, spot),
         (Some((_, spot)), None) => missing(
             section,
@@ -61,15 +61,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, stats: &Read<Stats>) -> Option
     }
 }
 
-/// An empty text is as good as none, so that a template may leave it empty.
-fn given(read: Read<String>) -> Option<(String, Spot)> {
-    read.with_spot().filter(|(text, _)| !text.is_empty())
-}
-
 fn missing<T>(section: &mut Section<'_, '_>, at: &Spot, name: &str, expected: &str) -> Option<T> {
-    let spot = section.beside(at, name);
-    let fault = Fault::expected(expected, "nothing");
-    section.reader.refuse(spot, fault);
+    section.refuse_missing_beside(at, name, expected);
     None
 }
 

@@ -143,8 +143,6 @@ fn pair(
 struct Refused;
 
 fn miss(section: &mut Section<'_, '_>, at: &Spot, name: &str, expected: &str) -> Refused {
-    let spot = section.beside(at, name);
-    let fault = Fault::expected(expected, "nothing");
-    section.reader.refuse(spot, fault);
+    section.refuse_missing_beside(at, name, expected);
     Refused
 }

@@ -45,6 +45,13 @@ impl<T> Read<T> {
     }
 }
 
+impl Read<String> {
+    /// The text and where it stands. An empty one is as good as none, so that a template may leave it empty.
+    pub(super) fn given(self) -> Option<(String, Spot)> {
+        self.with_spot().filter(|(text, _)| !text.is_empty())
+    }
+}
+
 /// One table of the file, and the variables over its keys.
 pub(super) struct Section<'r, 'de> {
     pub(super) reader: &'r mut Reader,
@@ -205,12 +212,14 @@ impl<'de> Section<'_, 'de> {
             .refuse(spot, Fault::expected(expected, "nothing"));
     }
 
-    /// The spot of a key that is missed because of another one.
-    pub(super) fn beside(&self, other: &Spot, name: &str) -> Spot {
-        Spot {
+    /// Refuses that a key is not there which another one wants, at that one's line.
+    pub(super) fn refuse_missing_beside(&mut self, other: &Spot, name: &str, expected: &str) {
+        let spot = Spot {
             place: other.place.clone(),
             key: Some(self.path_of(name)),
-        }
+        };
+        self.reader
+            .refuse(spot, Fault::expected(expected, "nothing"));
     }
 
     /// Refuses a key that people will try, with a better word than "unknown".
