@@ -39,7 +39,7 @@ configuration() {
 deb() {
     has cargo-deb || { echo "cargo-deb is missing: cargo install --locked cargo-deb" >&2; exit 1; }
     rm -f "$OUT"/*.deb
-    cargo deb --quiet --no-build --profile "$PROFILE" --output "$OUT/" 2> >(grep -v 'dev profile\|debug symbols' >&2)
+    cargo deb --quiet --no-build --strip --profile "$PROFILE" --output "$OUT/" 2> >(grep -v 'dev profile\|debug symbols' >&2)
 }
 
 bill() {
