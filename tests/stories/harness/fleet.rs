@@ -106,11 +106,12 @@ impl FleetPlan {
         master.wait_until_up();
         let feed = |(mount, format): &(&str, Format)| {
             let source = Source::feeding_in(*format, master.address(), mount);
+            // ICECAST: (2.4.4, seen once) of two sources in one millisecond the second may never be answered.
+            wait_until_fed(&master, mount);
             ((*mount).to_owned(), source)
         };
         let sources = mounts.iter().map(feed).collect();
         let mounts: Vec<_> = mounts.iter().map(|(mount, _)| *mount).collect();
-        wait_until_fed(&master, &mounts);
         let relays = start_relays(&self.0, &master, &mounts);
         for relay in &relays {
             relay.wait_until_it_carries_all();
@@ -124,10 +125,10 @@ impl FleetPlan {
 }
 
 #[track_caller]
-fn wait_until_fed(master: &Icecast, mounts: &[&str]) {
-    eventually(seconds(5), "the master carries its mounts", || {
+fn wait_until_fed(master: &Icecast, mount: &str) {
+    eventually(seconds(5), "the master carries the mount", || {
         let listed = master.listed_mounts().unwrap_or_default();
-        listed.iter().filter(|mount| mount.running).count() == mounts.len()
+        listed.iter().any(|it| it.path == mount && it.running)
     });
 }
 
