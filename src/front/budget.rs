@@ -145,6 +145,4 @@ impl Refused {
 }
 
 #[cfg(test)]
-mod giving_way;
-#[cfg(test)]
 mod tests;

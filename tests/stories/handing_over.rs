@@ -4,21 +4,14 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 
 use crate::harness::{
     Answer, Balancer, ConfigText, Ended, Fleet, Folder, Guarded, NotifySocket, Question, TOKEN,
-    eventually, go_on_unbroken, own_address, seconds, settled,
+    eventually, go_on_unbroken, own_address, seconds, settled, signal,
 };
-use crate::upgrade::{outcome, pid, replace};
+use crate::upgrade::{begin_with, outcome, pid, replace};
 
 const MOUNT: &str = "/live.mp3";
-
-fn told(signal: &str, id: u32) {
-    let script = format!("kill -s {signal} {id}");
-    let told = Command::new("sh").arg("-c").arg(script).status();
-    assert!(told.unwrap().success());
-}
 
 /// A balancer whose operator is known, and who keeps what he sets there.
 fn remembering(fleet: &Fleet, folder: &Folder) -> Guarded {
@@ -28,7 +21,7 @@ fn remembering(fleet: &Fleet, folder: &Folder) -> Guarded {
 }
 
 /// Has a new process take over.
-fn upgrade(balancer: &Balancer) {
+pub fn upgrade(balancer: &Balancer) {
     let old = pid(balancer);
     balancer.process().signal("USR2");
     eventually(seconds(30), "a new process answers", || {
@@ -94,14 +87,9 @@ fn one_who_has_handed_over_takes_no_orders() {
 
 /// Has a new process started, and puts the old one to sleep: the moment in which both let in lasts until that wakes up.
 fn new_one_while_the_old_one_sleeps(balancer: &Balancer) -> u32 {
-    let [real, asleep] = ["real", "asleep"].map(|end| balancer.binary().with_extension(end));
-    fs::copy(balancer.binary(), &real).unwrap();
-    let script = format!(
-        "#!/bin/sh\necho I am $$ >&2\nuntil test -e {}; do sleep 0.05; done\nexec {} \"$@\"\n",
-        asleep.display(),
-        real.display()
-    );
-    replace(&balancer.binary(), script.as_bytes());
+    let asleep = balancer.binary().with_extension("asleep");
+    let wait = format!("until test -e {}; do sleep 0.05; done", asleep.display());
+    begin_with(balancer, &format!("echo I am $$ >&2\n{wait}"));
     balancer.process().signal("USR2");
     eventually(seconds(5), "a new one is started", || {
         balancer.log_line_with("I am ").is_some()
@@ -124,7 +112,7 @@ fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
     let radios = balancer.radios(2, MOUNT);
     settled(&radios);
 
-    told("TERM", new);
+    signal("TERM", new);
     eventually(seconds(5), "the new one has heard", || {
         balancer.count("SIGTERM: stopping") == 1
     });
@@ -135,7 +123,7 @@ fn told_to_stop_as_it_takes_over_the_new_one_cuts_nobody_off() {
     });
     go_on_unbroken(&radios, fleet.source(MOUNT), 2);
 
-    told("INT", new);
+    signal("INT", new);
     eventually(seconds(5), "each has his line", || {
         balancer.count("left: the balancer stopped") == 2
     });
@@ -213,7 +201,7 @@ fn one_that_dies_when_it_is_ready_takes_nothing_with_it() {
     let old = pid(&balancer);
     let new = new_one_while_the_old_one_sleeps(&balancer);
 
-    told("KILL", new);
+    signal("KILL", new);
     balancer.process().signal("CONT");
     eventually(seconds(10), "the old one knows", || {
         outcome(&balancer).0 == "failed"
@@ -232,7 +220,7 @@ fn after_two_upgrades_the_first_one_s_listeners_have_their_time_at_a_stop() {
     settled(&radios);
     upgrade(&balancer);
     let second: u32 = pid(&balancer).try_into().unwrap();
-    told("USR2", second);
+    signal("USR2", second);
     eventually(seconds(10), "a third one answers", || {
         Question::get("/live").ask(balancer.admin()).is_ok() && pid(&balancer) != u64::from(second)
     });
@@ -245,7 +233,7 @@ fn after_two_upgrades_the_first_one_s_listeners_have_their_time_at_a_stop() {
     go_on_unbroken(&radios, fleet.source(MOUNT), 2);
     assert!(balancer.process().ended().is_none(), "{}", balancer.said());
 
-    told("KILL", third);
+    signal("KILL", third);
     drop(radios);
 }
 

@@ -3,13 +3,13 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 
+use crate::handing_over::upgrade;
 use crate::harness::{
     Balancer, ConfigText, Fleet, Folder, Pounding, Question, Radio, eventually, go_on_unbroken,
-    own_address, seconds, settled,
+    own_address, seconds, settled, signal,
 };
-use crate::upgrade::{outcome, pid, replace};
+use crate::upgrade::{begin_with, outcome, pid};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -21,16 +21,6 @@ fn signals_are_heard(id: u32) {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & USR2 != 0
     });
-}
-
-fn terminate(id: u32) {
-    told("TERM", id);
-}
-
-fn told(signal: &str, id: u32) {
-    let script = format!("kill -s {signal} {id}");
-    let told = Command::new("sh").arg("-c").arg(script).status();
-    assert!(told.unwrap().success());
 }
 
 #[test]
@@ -86,13 +76,7 @@ fn a_new_one_that_is_told_to_stop_leaves_all_to_the_old_one() {
         .polled("interval = \"3s\"\ntimeout = \"3s\"")
         .with_section(&bind);
     let balancer = Balancer::with_config(&config);
-    let real = balancer.binary().with_extension("real");
-    fs::copy(balancer.binary(), &real).unwrap();
-    let script = format!(
-        "#!/bin/sh\necho I am $$ >&2\nexec {} \"$@\"\n",
-        real.display()
-    );
-    replace(&balancer.binary(), script.as_bytes());
+    begin_with(&balancer, "echo I am $$ >&2");
 
     balancer.process().signal("USR2");
     eventually(seconds(5), "the new one is on its way", || {
@@ -102,7 +86,7 @@ fn a_new_one_that_is_told_to_stop_leaves_all_to_the_old_one() {
     let id = line.trim_start_matches("I am ").trim().parse().unwrap();
     signals_are_heard(id);
     let pounding = Pounding::of(balancer.admin(), "/live");
-    terminate(id);
+    signal("TERM", id);
     eventually(seconds(10), "it failed", || {
         balancer.log().contains("no upgrade")
     });
@@ -122,11 +106,7 @@ fn handed_over(fleet: &Fleet) -> (Balancer, Vec<Radio>, u32) {
     let balancer = Balancer::with_config(&config);
     let radios = balancer.radios(1, MOUNT);
     settled(&radios);
-    let old = pid(&balancer);
-    balancer.process().signal("USR2");
-    eventually(seconds(30), "a new process answers", || {
-        Question::get("/live").ask(balancer.admin()).is_ok() && pid(&balancer) != old
-    });
+    upgrade(&balancer);
     let new = pid(&balancer).try_into().unwrap();
     (balancer, radios, new)
 }
@@ -137,7 +117,7 @@ fn a_service_manager_stops_a_predecessor_twice_and_its_listeners_have_their_time
     let (balancer, radios, new) = handed_over(&fleet);
 
     balancer.process().signal("TERM");
-    terminate(new);
+    signal("TERM", new);
     eventually(seconds(5), "the new one is gone", || {
         TcpStream::connect(balancer.admin()).is_err()
     });
@@ -156,7 +136,7 @@ fn a_predecessor_does_not_keep_a_service_manager_from_starting_anew() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let (balancer, _radios, new) = handed_over(&fleet);
 
-    told("KILL", new);
+    signal("KILL", new);
     eventually(seconds(5), "the new one is dead", || {
         TcpStream::connect(balancer.admin()).is_err()
     });

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::harness::{
     Balancer, ConfigText, Ended, Fleet, Pounding, eventually, go_on_unbroken, seconds, settled,
+    signal,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -17,6 +18,14 @@ pub fn replace(binary: &Path, with: &[u8]) {
     fs::write(&new, with).unwrap();
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&new, binary).unwrap();
+}
+
+/// From its next start on the program does these lines of a shell's first.
+pub fn begin_with(balancer: &Balancer, lines: &str) {
+    let real = balancer.binary().with_extension("real");
+    fs::copy(balancer.binary(), &real).unwrap();
+    let script = format!("#!/bin/sh\n{lines}\nexec {} \"$@\"\n", real.display());
+    replace(&balancer.binary(), script.as_bytes());
 }
 
 pub fn pid(balancer: &Balancer) -> u64 {
@@ -148,11 +157,7 @@ fn again_and_again() {
     let pounding = Pounding::of(balancer.address(), MOUNT);
     let mut now = balancer.process().id();
     for _ in 0..3 {
-        let signalled = std::process::Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -s USR2 {now}"))
-            .status();
-        assert!(signalled.unwrap().success());
+        signal("USR2", now);
         eventually(seconds(30), "a new process answers", || {
             pid(&balancer) != u64::from(now)
         });

@@ -9,7 +9,7 @@ use crate::harness::{
     settled,
 };
 
-use crate::upgrade::{metric, outcome, pid, replace};
+use crate::upgrade::{begin_with, metric, outcome, pid, replace};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -123,13 +123,7 @@ fn one_that_hangs_is_ended() {
 fn when_the_old_one_dies_in_the_middle_the_new_one_goes_on_alone() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let balancer = Balancer::with_config(&ConfigText::of(&fleet));
-    let real = balancer.binary().with_extension("real");
-    fs::copy(balancer.binary(), &real).unwrap();
-    let script = format!(
-        "#!/bin/sh\necho coming >&2\nsleep 1\nexec {} \"$@\"\n",
-        real.display()
-    );
-    replace(&balancer.binary(), script.as_bytes());
+    begin_with(&balancer, "echo coming >&2\nsleep 1");
     let pounding = Pounding::of(balancer.address(), MOUNT);
     let old = pid(&balancer);
 

@@ -1,3 +1,5 @@
+mod giving_way;
+
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::thread;
@@ -6,11 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-pub(super) fn budget(
-    connections: usize,
-    per_address: usize,
-    listeners_per_address: usize,
-) -> Arc<Budget> {
+fn budget(connections: usize, per_address: usize, listeners_per_address: usize) -> Arc<Budget> {
     let exempt = vec!["192.0.2.0/24".parse().unwrap()];
     Arc::new(Budget::new(Limits {
         connections: Some(connections),
@@ -24,12 +22,12 @@ fn ip(text: &str) -> Option<IpAddr> {
     Some(text.parse().unwrap())
 }
 
-pub(super) fn refused(budget: &Budget) -> [u64; 3] {
+fn refused(budget: &Budget) -> [u64; 3] {
     budget.refused().map(|(_, count)| count)
 }
 
 /// Nobody is there, and nobody is remembered.
-pub(super) fn assert_empty(budget: &Budget) {
+fn assert_empty(budget: &Budget) {
     assert_eq!(budget.connections(), 0);
     assert!(budget.counts().is_empty());
 }

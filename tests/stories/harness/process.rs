@@ -39,10 +39,7 @@ impl Process {
 
     /// Sends a signal by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        // A shell's own `kill` is everywhere, and the standard library knows no signal but SIGKILL.
-        let script = format!("kill -s {name} {}", self.id());
-        let sent = Command::new("sh").arg("-c").arg(&script).status().unwrap();
-        assert!(sent.success(), "{script} failed");
+        signal(name, self.id());
     }
 
     /// Kills it and waits until it is gone.
@@ -127,4 +124,12 @@ pub fn cpu_seconds(process_id: u32) -> f64 {
     let fields: Vec<_> = rest.split_whitespace().collect();
     let ticks = |index: usize| fields[index].parse::<f64>().unwrap();
     (ticks(11) + ticks(12)) / TICKS_PER_SECOND
+}
+
+/// Sends a signal by its name without `SIG` to a process that somebody else started.
+pub fn signal(name: &str, id: u32) {
+    // A shell's own `kill` is everywhere, and the standard library knows no signal but SIGKILL.
+    let script = format!("kill -s {name} {id}");
+    let sent = Command::new("sh").arg("-c").arg(&script).status().unwrap();
+    assert!(sent.success(), "{script} failed");
 }

@@ -1,6 +1,7 @@
+//! Who gives way when all places are taken.
+
 use std::future::{pending, ready};
 
-use super::tests::{assert_empty, budget, refused};
 use super::*;
 
 #[tokio::test]
