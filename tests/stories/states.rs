@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::harness::{ConfigText, Fleet, Folder, Guarded, eventually, own_address, seconds};
+use crate::harness::{ConfigText, Fleet, Folder, Guarded, eventually, own_listener, seconds};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -66,7 +66,7 @@ fn a_state_goes_with_its_relay_and_a_broken_file_is_told_and_ignored() {
 
 /// One who lets connections in and says nothing: the first round of polls takes as long as it may.
 fn silent() -> TcpListener {
-    TcpListener::bind(own_address()).unwrap()
+    own_listener()
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Upgrade, at its edges: orders that come too early or too late, and who may be ended by what.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 
 use crate::handing_over::upgrade;
 use crate::harness::{
     Balancer, ConfigText, Fleet, Folder, Pounding, Question, Radio, eventually, go_on_unbroken,
-    own_address, seconds, settled, signal,
+    own_listener, seconds, settled, signal,
 };
 use crate::upgrade::{begin_with, outcome, pid};
 
@@ -26,7 +26,7 @@ fn signals_are_heard(id: u32) {
 #[test]
 fn an_order_that_comes_before_the_first_polls_are_over_is_carried_out_then() {
     let fleet = Fleet::of(1).carrying(MOUNT);
-    let silent = TcpListener::bind(own_address()).unwrap();
+    let silent = own_listener();
     let config = ConfigText::of(&fleet)
         .and_relay_at(silent.local_addr().unwrap())
         .polled("interval = \"3s\"\ntimeout = \"3s\"");
@@ -48,7 +48,7 @@ fn a_bad_one_leaves_the_unix_socket_where_it_is() {
     let bind = format!("[[bind]]\naddress = \"unix:{}\"\n", path.display());
     let config = ConfigText::of(&fleet).with_section(&bind);
     let balancer = Balancer::with_config(&config);
-    let taken = TcpListener::bind(own_address()).unwrap();
+    let taken = own_listener();
     let more = format!("[[bind]]\naddress = \"{}\"\n", taken.local_addr().unwrap());
     balancer.rewrite(&config.with_section(&more));
 
@@ -68,7 +68,7 @@ fn a_bad_one_leaves_the_unix_socket_where_it_is() {
 fn a_new_one_that_is_told_to_stop_leaves_all_to_the_old_one() {
     let fleet = Fleet::of(1).carrying(MOUNT);
     let folder = Folder::new("sockets");
-    let silent = TcpListener::bind(own_address()).unwrap();
+    let silent = own_listener();
     let path = folder.path().join("live.sock");
     let bind = format!("[[bind]]\naddress = \"unix:{}\"\n", path.display());
     let config = ConfigText::of(&fleet)

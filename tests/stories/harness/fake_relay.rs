@@ -1,7 +1,7 @@
 //! A fake relay: says on its status page that it carries a mount, notes what it is asked, and answers as it was told.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -29,8 +29,8 @@ struct Shared {
 impl FakeRelay {
     /// Carries `mount`; whoever asks for it gets the head `answer`, and the programme behind it if that says 200.
     pub fn answering(mount: &str, answer: &str) -> Self {
-        let address = ports::own_address();
-        let door = TcpListener::bind(address).unwrap();
+        let door = ports::own_listener();
+        let address = door.local_addr().unwrap();
         let shared = Arc::new(Shared {
             mount: mount.to_owned(),
             answer: answer.to_owned(),

@@ -40,8 +40,8 @@ struct Shared {
 impl Hostile {
     /// Starts one.
     pub fn that_is(manner: Manner) -> Self {
-        let address = ports::own_address();
-        let door = TcpListener::bind(address).unwrap();
+        let door = ports::own_listener();
+        let address = door.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         thread::spawn(move || receive(&door, manner, &theirs));

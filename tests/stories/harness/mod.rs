@@ -70,7 +70,7 @@ pub use ogg::{Page, pages};
 pub use operator::{Guarded, TOKEN, TokenFile};
 pub use player::{curl_hears, ffmpeg_hears, mpg123_hears};
 pub use playing::{Browser, Playing};
-pub use ports::{open_port, own_address};
+pub use ports::{open_port, own_address, own_listener};
 pub use pounding::Pounding;
 pub use process::{cpu_seconds, signal};
 pub use programme::{BURST_BYTES, BYTES_PER_SECOND, Format, place_of};

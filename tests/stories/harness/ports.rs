@@ -17,6 +17,12 @@ pub fn own_address() -> SocketAddr {
     eventually_free(own_ip)
 }
 
+/// The same, listened at by the story itself. It is not let go in between: a process that another story starts in that moment
+/// would have it until it is another program.
+pub fn own_listener() -> TcpListener {
+    eventually_bound(own_ip)
+}
+
 /// One more port for the server that has this IP.
 pub fn another_port_of(ip: IpAddr) -> SocketAddr {
     eventually_free(|_| ip)
@@ -28,11 +34,15 @@ pub fn open_port() -> u16 {
 }
 
 fn eventually_free<Ip: Into<IpAddr>>(ip: impl Fn(u32) -> Ip) -> SocketAddr {
+    eventually_bound(ip).local_addr().unwrap()
+}
+
+fn eventually_bound<Ip: Into<IpAddr>>(ip: impl Fn(u32) -> Ip) -> TcpListener {
     for _ in 0..PORTS {
         let n = HANDED_OUT.fetch_add(1, Ordering::Relaxed);
         let address = SocketAddr::new(ip(n).into(), nth_port(n));
-        if TcpListener::bind(address).is_ok() {
-            return address;
+        if let Ok(listener) = TcpListener::bind(address) {
+            return listener;
         }
     }
     panic!(

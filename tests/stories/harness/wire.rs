@@ -50,8 +50,8 @@ impl Wire {
     }
 
     fn laid(far: SocketAddr, delay: Duration, limit_bytes: usize) -> Self {
-        let address = ports::own_address();
-        let door = TcpListener::bind(address).unwrap();
+        let door = ports::own_listener();
+        let address = door.local_addr().unwrap();
         let shared = Arc::new(Shared {
             far,
             delay,
