@@ -73,6 +73,7 @@ fn main() {
         let tune_in = TuneIn {
             mount: MOUNT,
             scheme: Scheme::Http,
+            client: None,
         };
         let mut times: Vec<Duration> = (0..SELECTIONS)
             .map(|_| {

@@ -79,7 +79,7 @@ impl Metrics {
 /// A gauge of each relay: its name, what it means, how it is read.
 type RelayGauge = (&'static str, &'static str, fn(&Standing, &Record) -> i64);
 
-const GAUGES: [RelayGauge; 5] = [
+const GAUGES: [RelayGauge; 6] = [
     ("relay_up", "Whether the relay answers its polls", |s, _| {
         i64::from(s.health == Health::Up)
     }),
@@ -97,6 +97,11 @@ const GAUGES: [RelayGauge; 5] = [
         "relay_pending_listeners",
         "Listeners sent that no report shows yet",
         |s, _| i64::from(s.pending_listeners),
+    ),
+    (
+        "relay_rejected_mounts",
+        "Mounts of the relay's status page to which no listener is sent",
+        |_, r| i64::from(r.rejected.mounts),
     ),
     ("relay_weight", "The relay's configured weight", |s, _| {
         i64::from(s.weight)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::process::ProcessStatus;
 use crate::config::Reading;
-use crate::fleet::{Carrier, Fleet, MountKind, Record, Relay, RelayId, Scheme, Standing};
+use crate::fleet::{Carrier, Fleet, MountKind, Record, Rejected, Relay, RelayId, Scheme, Standing};
 use crate::select::{Ineligible, Load, TuneIn, barrier, relay_barrier};
 use crate::service::{Life, Phase};
 
@@ -77,6 +77,39 @@ pub struct RelayStatus {
     report_age_seconds: Option<f64>,
     polls: u64,
     poll_faults: u64,
+    /// Mounts of its status page to which no listener is sent.
+    rejected_mounts: RejectedStatus,
+}
+
+/// Mounts of a status page to which no listener is sent.
+#[derive(Debug, Serialize)]
+pub struct RejectedStatus {
+    /// Number of them.
+    count: u32,
+    /// The first of them.
+    mounts: Vec<RejectedMount>,
+}
+
+/// A mount to which no listener is sent.
+#[derive(Debug, Serialize)]
+pub struct RejectedMount {
+    /// Its name, escaped and cut.
+    name: String,
+    /// Why.
+    reason: &'static str,
+}
+
+impl RejectedStatus {
+    fn new(rejected: &Rejected) -> Self {
+        let named = rejected.named.iter().map(|(name, reason)| RejectedMount {
+            name: name.clone(),
+            reason: reason.as_str(),
+        });
+        Self {
+            count: rejected.mounts,
+            mounts: named.collect(),
+        }
+    }
 }
 
 /// One mount over the fleet.
@@ -99,6 +132,8 @@ pub struct CarrierStatus {
     capacity: Option<u32>,
     /// The last report lacked it.
     missing: bool,
+    /// Why other relays come before this one for the mount; null when none does for that.
+    suspect: Option<&'static str>,
     /// Why no listener on http is sent there; null when one may be.
     ineligible: Option<&'static str>,
 }
@@ -164,6 +199,7 @@ impl RelayStatus {
                 .map(Duration::as_secs_f64),
             polls: record.polls,
             poll_faults: record.faults,
+            rejected_mounts: RejectedStatus::new(&record.rejected),
         }
     }
 }
@@ -190,7 +226,11 @@ impl MountStatus {
 impl CarrierStatus {
     fn of(fleet: &Fleet, carrier: &Carrier, mount: &str, now: Instant) -> Self {
         let scheme = Scheme::Http;
-        let tune_in = TuneIn { mount, scheme };
+        let tune_in = TuneIn {
+            mount,
+            scheme,
+            client: None,
+        };
         let standing = fleet.standing(carrier.relay);
         let bar = standing.and_then(|standing| barrier(standing, carrier, tune_in, &[], now));
         Self {
@@ -206,6 +246,7 @@ impl CarrierStatus {
             pending: carrier.flow.pending(),
             capacity: carrier.capacity_listeners,
             missing: carrier.missing_since.is_some(),
+            suspect: carrier.suspicion(),
             ineligible: bar.map(Ineligible::as_str),
         }
     }

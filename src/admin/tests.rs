@@ -36,7 +36,7 @@ impl Story {
         let outcome = report(&[("/live.mp3", 7)]);
         let began = now;
         fleet.apply(RelayId(1), Polled { began, outcome }, now);
-        fleet.raise_pending(RelayId(1), "/live.mp3", now);
+        fleet.raise_pending(RelayId(1), "/live.mp3", None, now);
         let token = token.map(|text| Arc::new(Token(SecretString::from(text))));
         let token = Arc::new(ArcSwapOption::new(token));
         let pages = AdminPages::new(Source {

@@ -45,7 +45,9 @@ impl Parts {
     pub fn of(config: &Config) -> Result<Self, StartError> {
         let book = AddressBook::default();
         let tally = Arc::<Tally>::default();
-        let fleet = SharedFleet::new(Fleet::new(relays(config), rules(config)));
+        let mut fleet = Fleet::new(relays(config), rules(config));
+        fleet.note_start(Instant::now());
+        let fleet = SharedFleet::new(fleet);
         let ca_file = config.upstream.ca_file.as_deref();
         let poller = Poller::new(config.poll.timeout, book.clone(), ca_file)?;
         Ok(Self {

@@ -1,6 +1,8 @@
-//! Who the poller says it is: a user in the configuration, a password in a file.
+//! Credentials for a relay: a user in the configuration, a password in a file.
 //!
-//! In: the table of a relay. Out: both or neither. SECURITY: a password in the configuration itself is refused unseen.
+//! In: the table of a relay. Out: those of its status page and those of its streams, each both or neither. SECURITY: a
+//! password in the configuration itself is refused unseen, and the two never share a user: what is sent with a stream is
+//! in the hands of every listener.
 
 use std::path::PathBuf;
 
@@ -28,42 +30,94 @@ impl PartialEq for Credentials {
     }
 }
 
-/// Reads the credentials of a relay; half of them is a mistake, and so is `admin-stats` without them.
-pub(super) fn read(section: &mut Section<'_, '_>, stats: &Read<Stats>) -> Option<Credentials> {
+/// A pair of keys that name credentials.
+struct Keys {
+    username: &'static str,
+    password_file: &'static str,
+}
+
+const STATUS_PAGE: Keys = Keys {
+    username: "username",
+    password_file: "password_file",
+};
+
+const STREAMS: Keys = Keys {
+    username: "stream_username",
+    password_file: "stream_password_file",
+};
+
+/// Reads the credentials for a relay's status page; half of them is a mistake, and so is `admin-stats` without them.
+pub(super) fn of_status_page(
+    section: &mut Section<'_, '_>,
+    stats: &Read<Stats>,
+) -> Option<Credentials> {
     section.forbid(
         "password",
         "password_file with the path of a file that holds the password",
         "a password in the configuration",
     );
-    let username = section.scalar("username", username);
-    let file = section.scalar("password_file", value::text);
-    if let (Read::Refused, _) | (_, Read::Refused) = (&username, &file) {
-        return None;
+    let credentials = match read(section, &STATUS_PAGE) {
+        Read::Value(credentials, _) => return Some(credentials),
+        read => read,
+    };
+    if let (Read::Absent, Read::Value(Stats::AdminStats, spot)) = (credentials, stats) {
+        section.refuse_missing_beside(
+            spot,
+            STATUS_PAGE.username,
+            "username and password_file for stats = \"admin-stats\"",
+        );
     }
-    match (username.given(), file.given()) {
-        (Some((username, _)), Some((file, spot))) => load(section, username, &file, spot),
-        (Some((_, spot)), None) => missing(
-            section,
-            &spot,
-            "password_file",
-            "a file with the password of username",
-        ),
-        (None, Some((_, spot))) => missing(section, &spot, "username", "the user of password_file"),
-        (None, None) => match stats {
-            Read::Value(Stats::AdminStats, spot) => missing(
-                section,
-                spot,
-                "username",
-                "username and password_file for stats = \"admin-stats\"",
-            ),
-            _ => None,
-        },
-    }
+    None
 }
 
-fn missing<T>(section: &mut Section<'_, '_>, at: &Spot, name: &str, expected: &str) -> Option<T> {
-    section.refuse_missing_beside(at, name, expected);
-    None
+/// Reads the credentials that are sent with a relay's streams; `status_page` are those of its status page.
+pub(super) fn of_streams(
+    section: &mut Section<'_, '_>,
+    status_page: Option<&Credentials>,
+) -> Option<Credentials> {
+    section.forbid(
+        "stream_password",
+        "stream_password_file with the path of a file that holds the password",
+        "a password in the configuration",
+    );
+    let (credentials, spot) = read(section, &STREAMS).with_spot()?;
+    let is_shared = |other: &Credentials| other.username == credentials.username;
+    if status_page.is_some_and(is_shared) {
+        let fault = Fault::expected(
+            "another user than username, which is for the status page only: every listener has the rights of this one",
+            "the same",
+        );
+        section.reader.refuse(spot, fault);
+        return None;
+    }
+    Some(credentials)
+}
+
+fn read(section: &mut Section<'_, '_>, keys: &Keys) -> Read<Credentials> {
+    let user = section.scalar(keys.username, username);
+    let file = section.scalar(keys.password_file, value::text);
+    if let (Read::Refused, _) | (_, Read::Refused) = (&user, &file) {
+        return Read::Refused;
+    }
+    match (user.given(), file.given()) {
+        (Some((username, user_spot)), Some((file, spot))) => {
+            match load(section, username, &file, spot) {
+                Some(credentials) => Read::Value(credentials, user_spot),
+                None => Read::Refused,
+            }
+        }
+        (Some((_, spot)), None) => {
+            let expected = format!("a file with the password of {}", keys.username);
+            section.refuse_missing_beside(&spot, keys.password_file, &expected);
+            Read::Refused
+        }
+        (None, Some((_, spot))) => {
+            let expected = format!("the user of {}", keys.password_file);
+            section.refuse_missing_beside(&spot, keys.username, &expected);
+            Read::Refused
+        }
+        (None, None) => Read::Absent,
+    }
 }
 
 fn load(

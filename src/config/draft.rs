@@ -139,7 +139,7 @@ fn bind(section: &mut Section<'_, '_>) -> Option<(Bind, Spot)> {
 
 /// Reads one `[[mount]]`.
 fn mount(section: &mut Section<'_, '_>) -> Option<(String, Mount, Spot)> {
-    let path = section.scalar("path", value::mount_path);
+    let path = section.scalar("path", value::public_path);
     let mode = section.scalar("mode", settings::mode);
     let capacity = section.scalar("capacity", value::capacity);
     let hidden = section.scalar("hidden", value::boolean);

@@ -163,5 +163,6 @@ fn plain(name: String, public: Vec<Origin>, url: Origin) -> RelayConfig {
         relay,
         stats: Stats::Auto,
         credentials: None,
+        stream_credentials: None,
     }
 }

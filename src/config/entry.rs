@@ -1,12 +1,13 @@
 //! What is configured of the way in: addresses, TLS, limits. Types alone; reading them is `draft`'s and `certificates`'.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::acme;
+use crate::fleet::ClientPrefix;
 use crate::tls::Files;
 
 /// One public address, and what is spoken there.
@@ -64,6 +65,17 @@ pub struct Limits {
     pub listeners_per_address: usize,
     /// Whose connections count in the total only: monitors, proxies, networks with many listeners behind one address.
     pub exempt: Vec<IpNet>,
+}
+
+impl Limits {
+    /// The client with which an address is counted; `None` for an exempt one.
+    ///
+    /// A bind on `[::]` shows IPv4 addresses as `::ffff:a.b.c.d`, which all lie in one network of 64 bits.
+    pub fn client(&self, address: IpAddr) -> Option<ClientPrefix> {
+        let address = address.to_canonical();
+        let is_exempt = self.exempt.iter().any(|net| net.contains(&address));
+        (!is_exempt).then(|| ClientPrefix::from_address(address))
+    }
 }
 
 /// TLS towards listeners.

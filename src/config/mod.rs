@@ -196,15 +196,17 @@ pub struct Stop {
     pub drain_timeout: Duration,
 }
 
-/// One relay with what only the poller needs.
+/// One relay, with what polls and streams need beside it.
 #[derive(Debug, Clone)]
 pub struct RelayConfig {
     /// The relay as the fleet knows it.
     pub relay: Relay,
     /// Which status page it has.
     pub stats: Stats,
-    /// Who the poller says it is; needed for `admin-stats`.
+    /// For the status page only; needed for `admin-stats`.
     pub credentials: Option<Credentials>,
+    /// Sent with streams of listeners that send none of their own.
+    pub stream_credentials: Option<Credentials>,
 }
 
 /// Which status page a relay has.

@@ -52,7 +52,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Entry> {
     let weight = section.scalar("weight", |given| value::count(given, 1..=1000));
     let capacity = section.scalar("capacity", value::capacity);
     let stats = section.scalar("stats", |given| value::word(given, &STATS));
-    let credentials = credentials::read(section, &stats);
+    let credentials = credentials::of_status_page(section, &stats);
+    let stream_credentials = credentials::of_streams(section, credentials.as_ref());
     let mounts = mounts(section);
     let (url, url_at) = required(section, url)?;
     let (name, name_at) = named(section, name, &url, &url_at)?;
@@ -68,6 +69,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Entry> {
         relay,
         stats: stats.or(Stats::Auto),
         credentials,
+        stream_credentials,
     };
     let mut entry = Entry {
         name_at,
@@ -132,7 +134,7 @@ fn public(section: &mut Section<'_, '_>) -> Option<Vec<(Origin, Spot)>> {
 fn mounts(section: &mut Section<'_, '_>) -> BTreeMap<String, String> {
     let mut taken = BTreeSet::new();
     let mounts = section.pairs("mounts", |public, own| {
-        let pair = (value::mount_path(public)?, value::mount_path(own)?);
+        let pair = (value::public_path(public)?, value::mount_path(own)?);
         match taken.insert(pair.1.clone()) {
             true => Ok(pair),
             false => Err(own.instead_of("a mount of this relay that no other name has")),

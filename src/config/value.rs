@@ -8,6 +8,7 @@ use std::time::Duration;
 use toml_span::Value;
 
 use super::error::{Fault, quoted};
+use crate::fleet::{NAME_LIMIT_BYTES, check_name, check_public};
 
 /// A value as somebody gave it.
 #[derive(Debug, Clone, Copy)]
@@ -140,23 +141,36 @@ pub(super) fn word<T: Copy>(given: &Given<'_>, words: &[(&str, T)]) -> Result<T,
     })
 }
 
-/// Icecast cuts longer paths off long before; a redirect's `Location` must stay far below what players accept.
-const PATH_LIMIT_BYTES: usize = 255;
+/// Reads the public path of a mount; `/` is one where an operator says so.
+pub(super) fn public_path(given: &Given<'_>) -> Result<String, Fault> {
+    let path = mount_path(given)?;
+    if path != "/" && check_public(&path).is_err() {
+        return Err(given.instead_of("a mount's path that is no page of the balancer"));
+    }
+    Ok(path)
+}
 
 /// Reads the path of a mount.
 ///
 /// SECURITY: it ends up in a `Location`; what would end the path there or the header is refused.
 pub(super) fn mount_path(given: &Given<'_>) -> Result<String, Fault> {
     let usable = |text: &&str| {
-        text.starts_with('/')
-            && (2..=PATH_LIMIT_BYTES).contains(&text.len())
+        text.len() <= NAME_LIMIT_BYTES
+            && text.starts_with('/')
             && !text.contains(|c: char| c.is_control() || c == '?' || c == '#')
     };
-    given.text().filter(usable).map(str::to_owned).ok_or_else(|| {
+    let path = given.text().filter(usable).ok_or_else(|| {
         given.instead_of(
             "a mount's path such as \"/live.mp3\" (at most 255 bytes, without ?, # and control characters)",
         )
-    })
+    })?;
+    match check_name(path) {
+        Ok(()) => Ok(path.to_owned()),
+        Err(reason) => Err(given.instead_of(format!(
+            "a mount's path that no server takes for one of its pages or for another path ({})",
+            reason.as_str()
+        ))),
+    }
 }
 
 /// Long enough for a host name with a port, short enough for a column of a table.

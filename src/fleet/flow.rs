@@ -9,6 +9,8 @@ use super::pending::{Pending, STREAM_SETTLE};
 pub struct Flow {
     /// Sent there: whether and when they arrive is not ours to see.
     sent: Pending,
+    /// Sent there too, but of clients that have as many on the way as count toward a capacity.
+    surplus: Pending,
     /// Arrived there, as we carry their streams.
     arrived: Pending,
     /// Left, and known to have left.
@@ -19,6 +21,7 @@ impl Default for Flow {
     fn default() -> Self {
         Self {
             sent: Pending::default(),
+            surplus: Pending::default(),
             arrived: Pending::settling_after(STREAM_SETTLE),
             departed: Pending::settling_after(STREAM_SETTLE),
         }
@@ -30,7 +33,13 @@ impl Flow {
     pub fn pending(&self) -> u32 {
         self.sent
             .listeners()
+            .saturating_add(self.surplus.listeners())
             .saturating_add(self.arrived.listeners())
+    }
+
+    /// Pending listeners that do not count toward a capacity.
+    pub fn surplus(&self) -> u32 {
+        self.surplus.listeners()
     }
 
     /// Listeners that left and that the last report still contains.
@@ -45,37 +54,57 @@ impl Flow {
             .saturating_add(self.pending())
     }
 
-    /// Notes one listener sent at `now`.
-    pub fn send(&mut self, now: Instant) {
-        self.sent.raise(now);
+    /// Notes one listener sent at `now`; `is_counted` toward a capacity, or not.
+    pub fn send(&mut self, is_counted: bool, now: Instant) {
+        if is_counted {
+            self.sent.raise(now);
+        } else {
+            self.surplus.raise(now);
+        }
     }
 
     /// Takes back the latest one sent.
     pub fn withdraw(&mut self) {
-        self.sent.withdraw();
+        if self.surplus.latest() > self.sent.latest() {
+            self.surplus.withdraw();
+        } else {
+            self.sent.withdraw();
+        }
     }
 
     /// Notes that the one sent just before `sent` arrived at `now`.
     pub fn arrive(&mut self, sent: Instant, now: Instant) {
-        if self.sent.withdraw_of(sent) {
+        if self.withdraw_of(sent) {
             self.arrived.raise(now);
         }
     }
 
     /// Notes that one left at `now` who had been noted last just before `noted`, as arrived or else as sent.
     pub fn depart(&mut self, noted: Instant, arrived: bool, now: Instant) {
-        let ledger = match arrived {
-            true => &mut self.arrived,
-            false => &mut self.sent,
+        let is_withdrawn = if arrived {
+            self.arrived.withdraw_of(noted)
+        } else {
+            self.withdraw_of(noted)
         };
-        if !ledger.withdraw_of(noted) {
+        if !is_withdrawn {
             self.departed.raise(now);
         }
     }
 
+    /// Takes back one that was sent just before `sent`; returns false when a report has shown it already.
+    fn withdraw_of(&mut self, sent: Instant) -> bool {
+        self.surplus.withdraw_of(sent) || self.sent.withdraw_of(sent)
+    }
+
     /// Clears what a report whose poll began at `poll_began` shows by now.
     pub fn settle(&mut self, poll_began: Instant) {
-        for ledger in [&mut self.sent, &mut self.arrived, &mut self.departed] {
+        let ledgers = [
+            &mut self.sent,
+            &mut self.surplus,
+            &mut self.arrived,
+            &mut self.departed,
+        ];
+        for ledger in ledgers {
             ledger.settle(poll_began);
         }
     }
@@ -91,9 +120,9 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut flow = Flow::default();
-        flow.send(at(0));
+        flow.send(true, at(0));
         flow.arrive(at(0), at(500));
-        flow.send(at(510));
+        flow.send(true, at(510));
         flow.depart(at(510), false, at(520));
         assert_eq!((flow.pending(), flow.departed()), (1, 0));
         flow.depart(at(500), true, at(900));

@@ -3,38 +3,94 @@
 use std::time::Instant;
 
 use super::flow::Flow;
-use super::{Fleet, RelayId};
+use super::{ClientPrefix, Fleet, RelayId, Standing, StreamFormat, Trouble};
+
+/// What was last noted of a listener, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// It was sent to a relay.
+    Sent(Instant),
+    /// The relay serves it.
+    Arrived(Instant),
+}
 
 impl Fleet {
-    /// Notes that a listener was sent to this mount of this relay at `now`.
-    pub fn raise_pending(&mut self, id: RelayId, mount: &str, now: Instant) {
-        self.change_flow(id, mount, |flow| flow.send(now));
+    /// Notes that a listener of `client` was sent to this mount of this relay at `now`; without a client it counts in full.
+    pub fn raise_pending(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        client: Option<ClientPrefix>,
+        now: Instant,
+    ) {
+        let is_counted = match client {
+            Some(client) if self.has_capacity(id, mount) => {
+                let record = self.records.get_mut(id.index());
+                record.is_none_or(|record| record.unconfirmed.send(client, now))
+            }
+            _ => true,
+        };
+        self.change_flow(id, mount, |flow| flow.send(is_counted, now));
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
-            carrier.note_wake(now);
+            carrier.note_sent(now);
         }
     }
 
     /// Takes back the latest placement: the listener was not sent after all.
-    pub fn withdraw_pending(&mut self, id: RelayId, mount: &str) {
+    pub fn withdraw_pending(&mut self, id: RelayId, mount: &str, client: Option<ClientPrefix>) {
+        self.confirm(id, client);
         self.change_flow(id, mount, Flow::withdraw);
     }
 
-    /// Notes that the listener whom we sent just before `sent` is served from `now` on: known where we carry the stream.
-    pub fn note_arrival(&mut self, id: RelayId, mount: &str, sent: Instant, now: Instant) {
+    /// Notes that the listener of `client` that was sent just before `sent` is served from `now` on: known where we carry
+    /// the stream.
+    pub fn note_arrival(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        client: Option<ClientPrefix>,
+        sent: Instant,
+        now: Instant,
+    ) {
+        self.confirm(id, client);
         self.change_flow(id, mount, |flow| flow.arrive(sent, now));
     }
 
-    /// Notes that a listener left, or never came, whom we sent or saw arrive just before `noted`: known exactly where we
-    /// carry the stream. Until a report can show it, one listener less counts.
+    /// Notes that a listener of `client` left, or never came, that was sent or seen to arrive just before `noted`: known
+    /// exactly where we carry the stream. Until a report can show it, one listener less counts.
     pub fn note_departure(
         &mut self,
         id: RelayId,
         mount: &str,
-        noted: Instant,
-        arrived: bool,
+        client: Option<ClientPrefix>,
+        noted: Noted,
         now: Instant,
     ) {
+        let (noted, arrived) = match noted {
+            Noted::Sent(at) => (at, false),
+            Noted::Arrived(at) => (at, true),
+        };
+        if !arrived {
+            self.confirm(id, client);
+        }
         self.change_flow(id, mount, |flow| flow.depart(noted, arrived, now));
+    }
+
+    /// Whether anything limits the listeners of this mount on this relay.
+    fn has_capacity(&mut self, id: RelayId, mount: &str) -> bool {
+        let of_relay = |standing: &Standing| standing.capacity_listeners.is_some();
+        self.standing(id).is_some_and(of_relay)
+            || self
+                .mounts
+                .carrier_mut(mount, id)
+                .is_some_and(|carrier| carrier.capacity_listeners.is_some())
+    }
+
+    /// Frees the place of a listener of `client` among those that may count unconfirmed.
+    fn confirm(&mut self, id: RelayId, client: Option<ClientPrefix>) {
+        if let (Some(client), Some(record)) = (client, self.records.get_mut(id.index())) {
+            record.unconfirmed.withdraw(client);
+        }
     }
 
     /// Notes that a relay failed somebody: until its next good poll it is chosen only when no other can be.
@@ -42,6 +98,49 @@ impl Fleet {
         if let Some(standing) = self.standings.get_mut(id.index()) {
             standing.suspect = true;
         }
+    }
+
+    /// Notes that a relay answered for a mount and did not serve it; returns whether that is news.
+    pub fn note_not_serving(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        reason: &'static str,
+        now: Instant,
+    ) -> bool {
+        let Some(carrier) = self.mounts.carrier_mut(mount, id) else {
+            return false;
+        };
+        match &mut carrier.trouble {
+            Some(trouble) => {
+                trouble.note_again(reason, now);
+                false
+            }
+            None => {
+                carrier.trouble = Some(Trouble::new(reason, now));
+                true
+            }
+        }
+    }
+
+    /// Notes that a relay delivers a mount's audio, for longer than a burst lasts; returns the trouble that is over.
+    pub fn note_serving(&mut self, id: RelayId, mount: &str) -> Option<Trouble> {
+        self.mounts.carrier_mut(mount, id)?.trouble.take()
+    }
+
+    /// Whether the relay reports this format for a mount, and the other carriers do not mostly report another one.
+    pub fn is_expected(&self, id: RelayId, mount: &str, format: &StreamFormat) -> bool {
+        // The relay's own answer is a word beside those of the reports.
+        let (mut same, mut others) = (1, 0);
+        for carrier in self.mounts.carriers(mount) {
+            match (&carrier.format, carrier.relay == id) {
+                (Some(reported), true) if reported != format => return false,
+                (None, _) | (_, true) => {}
+                (Some(reported), false) if reported == format => same += 1,
+                (Some(_), false) => others += 1,
+            }
+        }
+        others <= same
     }
 
     fn change_flow(&mut self, id: RelayId, mount: &str, change: impl Fn(&mut Flow)) {
@@ -53,6 +152,7 @@ impl Fleet {
         };
         change(&mut record.flow);
         standing.pending_listeners = record.flow.pending();
+        standing.surplus_listeners = record.flow.surplus();
         standing.departed_listeners = record.flow.departed();
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
             change(&mut carrier.flow);
@@ -65,7 +165,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use crate::fleet::tests::{relays, report, rules};
-    use crate::fleet::{Fleet, Polled, RelayId};
+    use crate::fleet::{Fleet, Noted, Polled, RelayId};
 
     const A: RelayId = RelayId(0);
     const MOUNT: &str = "/live.mp3";
@@ -91,14 +191,14 @@ mod tests {
         rules.mounts.capacities.insert(MOUNT.to_owned(), 2);
         let mut fleet = Fleet::new(relays(&["a"]), rules);
         fleet.apply(A, reported(0, start), start);
-        fleet.raise_pending(A, MOUNT, second(1));
-        fleet.raise_pending(A, MOUNT, second(2));
+        fleet.raise_pending(A, MOUNT, None, second(1));
+        fleet.raise_pending(A, MOUNT, None, second(2));
         assert_eq!(taken(&fleet), (2, true));
 
-        fleet.note_departure(A, MOUNT, second(2), false, second(3));
+        fleet.note_departure(A, MOUNT, None, Noted::Sent(second(2)), second(3));
         assert_eq!(taken(&fleet), (1, false), "no report had shown him");
         fleet.apply(A, reported(1, second(5)), second(5));
-        fleet.note_departure(A, MOUNT, second(1), false, second(6));
+        fleet.note_departure(A, MOUNT, None, Noted::Sent(second(1)), second(6));
         assert_eq!(taken(&fleet), (0, false), "the report contains him");
         fleet.apply(A, reported(0, second(8)), second(8));
         assert_eq!(taken(&fleet), (0, false));
@@ -112,14 +212,14 @@ mod tests {
         let millis = |n| start + Duration::from_millis(n);
         let mut fleet = Fleet::new(relays(&["a"]), rules());
         fleet.apply(A, reported(0, start), start);
-        fleet.raise_pending(A, MOUNT, millis(1_000));
-        fleet.note_arrival(A, MOUNT, millis(1_000), millis(1_200));
+        fleet.raise_pending(A, MOUNT, None, millis(1_000));
+        fleet.note_arrival(A, MOUNT, None, millis(1_000), millis(1_200));
         assert_eq!(taken(&fleet).0, 1);
         fleet.apply(A, reported(0, millis(1_500)), millis(1_500));
         assert_eq!(taken(&fleet).0, 1, "counts lag behind");
         fleet.apply(A, reported(1, millis(1_600)), millis(1_600));
         assert_eq!(taken(&fleet).0, 1);
-        fleet.note_departure(A, MOUNT, millis(1_200), true, millis(2_000));
+        fleet.note_departure(A, MOUNT, None, Noted::Arrived(millis(1_200)), millis(2_000));
         assert_eq!(taken(&fleet).0, 0);
     }
 

@@ -4,11 +4,14 @@
 //! and a snapshot to show. Pure: no I/O, no async, and time comes in as an argument.
 
 mod admin_state;
+mod client_prefix;
 mod flow;
 mod health;
 mod ledger;
 mod location;
+mod media_type;
 mod mount;
+mod mount_name;
 mod pending;
 mod relay;
 mod report;
@@ -17,21 +20,33 @@ mod shared;
 mod standing;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trouble;
+mod unconfirmed;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use admin_state::AdminState;
+pub use client_prefix::ClientPrefix;
 pub use flow::Flow;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
+pub use ledger::Noted;
 pub use location::{push_location, push_target};
-pub use mount::{Carrier, GRACE, MountRules, MountTable, WAKE_RETRY};
+pub use media_type::{StreamFormat, is_stream};
+pub use mount::{Carrier, GRACE, MountRules, MountTable, PollTime, WAKE_RETRY};
+pub use mount_name::{BadMountName, NAME_LIMIT_BYTES, check_name, check_public};
 pub use pending::{Pending, SETTLE, STREAM_SETTLE};
 pub use relay::{Origin, Relay, RelayId, Scheme, is_server_address};
-pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Report};
+pub use report::{MountKind, MountReport, PollFault, PollOutcome, Polled, Rejected, Report};
 pub use roster::Reform;
 pub use shared::SharedFleet;
 pub use standing::Standing;
+pub use trouble::Trouble;
+
+/// How long reports may count listeners who were lost with an earlier run of this process.
+///
+/// ICECAST: 2.4.4 and KH forget a listener whose connection is gone within 0.4 s (measured).
+pub const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
 
 /// How the fleet judges what it is told.
 #[derive(Debug, Clone)]
@@ -56,6 +71,8 @@ pub struct Fleet {
     leaving: Vec<RelayId>,
     /// Before the roster changed last, every relay had been polled.
     was_surveyed: bool,
+    /// When this process began to poll, where listeners may have been lost with an earlier one.
+    started_at: Option<Instant>,
     mounts: MountTable,
     rules: Rules,
 }
@@ -65,6 +82,7 @@ pub struct Fleet {
 pub struct Record {
     health: HealthRecord,
     flow: Flow,
+    unconfirmed: unconfirmed::Unconfirmed,
     /// Polls that ended, good or bad.
     pub polls: u64,
     /// Polls that brought no report.
@@ -75,6 +93,8 @@ pub struct Record {
     pub report: Option<Report>,
     /// Why the last poll brought no report; `None` after one that did.
     pub fault: Option<PollFault>,
+    /// Mounts of the last good report to which no listener is sent.
+    pub rejected: Rejected,
 }
 
 /// A relay's health changed.
@@ -98,6 +118,7 @@ impl Fleet {
             roster,
             leaving: Vec::new(),
             was_surveyed: false,
+            started_at: None,
             rules,
         }
     }
@@ -157,6 +178,33 @@ impl Fleet {
         self.was_surveyed || self.is_surveyed()
     }
 
+    /// Notes that this process began to poll at `now`: reports of the first moment may count listeners who are gone.
+    pub fn note_start(&mut self, now: Instant) {
+        self.started_at = Some(now);
+    }
+
+    /// When this process began to poll; `None` where that was not noted.
+    pub fn started_at(&self) -> Option<Instant> {
+        self.started_at
+    }
+
+    /// Whether every relay was polled since the listeners of an earlier process are forgotten, or brought no report.
+    pub fn is_settled(&self) -> bool {
+        let is_settled = |id: &RelayId| {
+            self.record(*id).is_some_and(|record| {
+                let is_certain = |began| !self.is_count_doubtful(began);
+                record.polls > 0
+                    && (record.fault.is_some() || record.reported_at.is_some_and(is_certain))
+            })
+        };
+        self.was_surveyed || self.roster.iter().all(is_settled)
+    }
+
+    fn is_count_doubtful(&self, poll_began: Instant) -> bool {
+        self.started_at
+            .is_some_and(|start| poll_began < start + FORGOTTEN_AFTER)
+    }
+
     /// Sets what the operator wants of a relay.
     pub fn set_admin_state(&mut self, id: RelayId, state: AdminState) {
         if let Some(standing) = self.standings.get_mut(id.index()) {
@@ -200,7 +248,10 @@ impl Fleet {
     }
 
     fn take_report(&mut self, id: RelayId, mut report: Report, began: Instant, now: Instant) {
-        report.mounts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let poll = PollTime {
+            began,
+            is_count_doubtful: self.is_count_doubtful(began),
+        };
         let place = id.index();
         let (Some(relay), Some(record), Some(standing)) = (
             self.relays.get(place),
@@ -209,12 +260,17 @@ impl Fleet {
         ) else {
             return;
         };
+        record.rejected = report.reject_mounts(relay);
+        report.mounts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let listed = report.listed_by(relay);
-        self.mounts.apply(id, listed, began, now);
+        self.mounts.apply(id, listed, poll, now);
         record.flow.settle(began);
+        record.unconfirmed.settle(began);
         standing.pending_listeners = record.flow.pending();
+        standing.surplus_listeners = record.flow.surplus();
         standing.departed_listeners = record.flow.departed();
         standing.listeners = report.listeners;
+        standing.is_count_doubtful = poll.is_count_doubtful;
         standing.refuses_clients = false;
         standing.fresh_until = Some(began + self.rules.stale_after);
         record.reported_at = Some(began);
@@ -267,6 +323,8 @@ fn unpolled(relay: &Relay) -> Standing {
         capacity_listeners: relay.capacity_listeners,
         listeners: 0,
         pending_listeners: 0,
+        surplus_listeners: 0,
+        is_count_doubtful: false,
         departed_listeners: 0,
         health: Health::Unknown,
         admin_state: AdminState::Ready,

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flow::Flow;
+use super::media_type::StreamFormat;
 use super::relay::RelayId;
 use super::report::{MountKind, MountReport};
+use super::trouble::Trouble;
 
 /// How long a mount that a report lacks is still taken to be there.
 ///
@@ -38,6 +40,14 @@ pub struct Carrier {
     pub missing_since: Option<Instant>,
     /// When a listener was last sent to wake it, while no report has shown it awake since.
     pub woken_at: Option<Instant>,
+    /// The format that its relay reports; `None` where no type is reported that names one.
+    pub format: Option<StreamFormat>,
+    /// Most of the mount's other carriers report another format.
+    pub is_odd: bool,
+    /// Why it does not serve although its relay lists it; `None` while it serves as far as it is known.
+    pub trouble: Option<Trouble>,
+    /// The report may count listeners who were lost with an earlier run of this process.
+    is_count_doubtful: bool,
     /// Taken to be there although no page lists it (a hidden mount).
     assumed: bool,
 }
@@ -52,21 +62,43 @@ impl Carrier {
             flow: Flow::default(),
             missing_since: None,
             woken_at: None,
+            format: None,
+            is_odd: false,
+            trouble: None,
+            is_count_doubtful: false,
             assumed: true,
         }
     }
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        let taken = self.flow.taken(self.listeners);
+        let reported = if self.is_count_doubtful {
+            0
+        } else {
+            self.listeners
+        };
+        let taken = self
+            .flow
+            .taken(reported)
+            .saturating_sub(self.flow.surplus());
         self.capacity_listeners.is_some_and(|limit| taken >= limit)
     }
 
-    /// Notes that a listener was sent there at `now`, who wakes it if it sleeps.
-    pub fn note_wake(&mut self, now: Instant) {
+    /// Notes that a listener was sent there at `now`: it wakes a mount that sleeps, and tries one that was in trouble.
+    pub fn note_sent(&mut self, now: Instant) {
         if self.kind == MountKind::Idle {
             self.woken_at = Some(now);
         }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.note_sent(now);
+        }
+    }
+
+    /// Whether other carriers come first, as this one may not serve what is expected.
+    pub fn is_suspect(&self, now: Instant) -> bool {
+        self.missing_since.is_some()
+            || self.is_odd
+            || self.trouble.is_some_and(|trouble| trouble.is_avoided(now))
     }
 
     /// Whether it sleeps and can be trusted to wake up: nobody was sent there in vain a short while ago.
@@ -75,10 +107,43 @@ impl Carrier {
         self.kind == MountKind::Idle && self.woken_at.is_none_or(rested)
     }
 
+    /// Why it is suspect, or was until it is tried again; `None` when it is not.
+    pub fn suspicion(&self) -> Option<&'static str> {
+        let trouble = self.trouble.map(|trouble| trouble.reason);
+        trouble.or(self
+            .is_odd
+            .then_some("another type of stream than most report"))
+    }
+
     /// Whether it may still serve: listed, or gone for less than the grace.
     pub fn is_there(&self, now: Instant) -> bool {
         self.missing_since
             .is_none_or(|since| now.saturating_duration_since(since) < GRACE)
+    }
+}
+
+/// When a poll began, and what that says of its counts.
+#[derive(Debug, Clone, Copy)]
+pub struct PollTime {
+    /// When it began.
+    pub began: Instant,
+    /// It may count listeners who were lost with an earlier run of this process.
+    pub is_count_doubtful: bool,
+}
+
+/// Finds the carriers whose format most of the others do not have: those that report one are compared.
+fn compare_formats(carriers: &mut [Carrier]) {
+    let formats: Vec<_> = carriers
+        .iter()
+        .filter_map(|carrier| carrier.format.clone())
+        .collect();
+    let usual = formats.iter().find(|format| {
+        let same = formats.iter().filter(|other| other == format).count();
+        2 * same > formats.len()
+    });
+    for carrier in carriers {
+        carrier.is_odd =
+            carrier.format.is_some() && usual.is_some() && carrier.format.as_ref() != usual;
     }
 }
 
@@ -132,6 +197,8 @@ impl MountTable {
             for old in carriers {
                 if let Some(carrier) = self.carrier_mut(&path, old.relay) {
                     carrier.woken_at = old.woken_at.filter(|_| carrier.kind == MountKind::Idle);
+                    carrier.trouble = old.trouble;
+                    carrier.is_count_doubtful = old.is_count_doubtful;
                     carrier.flow = old.flow;
                 } else if old.missing_since.is_some() && self.members.contains(&old.relay) {
                     self.keep(&path, old);
@@ -182,7 +249,7 @@ impl MountTable {
         &mut self,
         relay: RelayId,
         listed: impl Iterator<Item = (&'a str, &'a MountReport)>,
-        poll_began: Instant,
+        poll: PollTime,
         now: Instant,
     ) {
         let Some(before) = self.by_relay.get_mut(relay.index()).map(std::mem::take) else {
@@ -190,7 +257,7 @@ impl MountTable {
         };
         let mut carried = Vec::with_capacity(before.len());
         for (path, mount) in listed {
-            carried.push(self.note(path, relay, mount, poll_began));
+            carried.push(self.note(path, relay, mount, poll));
         }
         carried.sort_unstable();
         carried.dedup();
@@ -200,7 +267,7 @@ impl MountTable {
             .collect::<Vec<_>>();
         carried.extend(
             gone.into_iter()
-                .filter(|path| self.miss(path, relay, poll_began, now)),
+                .filter(|path| self.miss(path, relay, poll.began, now)),
         );
         if let Some(slot) = self.by_relay.get_mut(relay.index()) {
             *slot = carried;
@@ -213,7 +280,7 @@ impl MountTable {
         path: &str,
         relay: RelayId,
         mount: &MountReport,
-        poll_began: Instant,
+        poll: PollTime,
     ) -> Arc<str> {
         let limit = match (self.capacities.get(path).copied(), mount.max_listeners) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
@@ -234,7 +301,16 @@ impl MountTable {
             carrier.capacity_listeners = limit;
             carrier.missing_since = None;
             carrier.woken_at = carrier.woken_at.filter(|_| mount.kind == MountKind::Idle);
-            carrier.flow.settle(poll_began);
+            carrier.is_count_doubtful = poll.is_count_doubtful;
+            carrier.flow.settle(poll.began);
+            let format = mount
+                .content_type
+                .as_deref()
+                .and_then(StreamFormat::from_type);
+            if carrier.format != format {
+                carrier.format = format;
+                compare_formats(carriers);
+            }
         }
         key
     }

@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use super::media_type::is_stream;
+use super::mount_name::{BadMountName, check_name, check_public};
 use super::relay::Relay;
 
 /// The listeners and mounts that a relay reported at one moment.
@@ -28,13 +30,66 @@ impl Report {
         }
     }
 
-    /// Its mounts with their public paths, as `relay` maps them.
+    /// Its mounts with their public paths, as `relay` maps them; none that stands in the place of our own pages.
     pub fn listed_by<'a>(
         &'a self,
         relay: &'a Relay,
     ) -> impl Iterator<Item = (&'a str, &'a MountReport)> {
         let mounts = self.mounts.iter();
-        mounts.filter_map(|mount| Some((relay.public_path(&mount.path)?, mount)))
+        mounts.filter_map(|mount| {
+            let public = relay.public_path(&mount.path)?;
+            let is_own_page = check_public(public).is_err() && !relay.mounts.contains_key(public);
+            (!is_own_page).then_some((public, mount))
+        })
+    }
+
+    /// Takes out the mounts that must not be served, and tells which those are.
+    ///
+    /// SECURITY: names and types come from source clients: an administration page listed as a mount, or a page in the
+    /// place of one of ours, is served to no listener.
+    pub fn reject_mounts(&mut self, relay: &Relay) -> Rejected {
+        let mut rejected = Rejected::default();
+        self.mounts.retain(|mount| match mount.check() {
+            Ok(()) => true,
+            Err(reason) => {
+                rejected.note(&mount.path, reason);
+                false
+            }
+        });
+        for mount in &self.mounts {
+            let public = relay.public_path(&mount.path).unwrap_or(&mount.path);
+            if let (Err(reason), false) = (check_public(public), relay.mounts.contains_key(public))
+            {
+                rejected.note(&mount.path, reason);
+            }
+        }
+        rejected
+    }
+}
+
+/// Mounts of a report to which no listener is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// Number of them.
+    pub mounts: u32,
+    /// The first of them with their reasons: at most 8, each name at most 100 characters, without control characters.
+    pub named: Vec<(String, BadMountName)>,
+}
+
+/// More are only counted: a hostile page may list thousands.
+const NAMED_LIMIT: usize = 8;
+
+/// More of a name tells an operator nothing new.
+const NAME_LIMIT_CHARS: usize = 100;
+
+impl Rejected {
+    fn note(&mut self, name: &str, reason: BadMountName) {
+        self.mounts = self.mounts.saturating_add(1);
+        if self.named.len() < NAMED_LIMIT {
+            let shown = name.chars().flat_map(char::escape_default);
+            self.named
+                .push((shown.take(NAME_LIMIT_CHARS).collect(), reason));
+        }
     }
 }
 
@@ -60,6 +115,22 @@ pub struct MountReport {
 }
 
 impl MountReport {
+    /// Checks whether listeners may be sent to it.
+    ///
+    /// # Errors
+    /// The reason why not.
+    fn check(&self) -> Result<(), BadMountName> {
+        check_name(&self.path)?;
+        if self
+            .content_type
+            .as_deref()
+            .is_some_and(|text| !is_stream(text))
+        {
+            return Err(BadMountName::NotAStream);
+        }
+        Ok(())
+    }
+
     /// A mount with a path, a kind and a count, and nothing told for people to read.
     pub fn bare(path: impl Into<String>, kind: MountKind, listeners: u32) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::mount::MountTable;
+use super::mount::{MountTable, PollTime};
 use super::{AdminState, Fleet, Origin, Record, Relay, RelayId, Rules, Scheme, Standing, unpolled};
 
 /// What another configuration changed in the fleet, by the relays' names.
@@ -122,6 +122,7 @@ impl Fleet {
                 // Some of its listeners may still be there.
                 let flow = std::mem::take(&mut record.flow);
                 standing.pending_listeners = flow.pending();
+                standing.surplus_listeners = flow.surplus();
                 standing.departed_listeners = flow.departed();
                 *record = Record {
                     flow,
@@ -172,7 +173,11 @@ impl Fleet {
                 continue;
             };
             if let (Some(report), Some(began)) = (&record.report, record.reported_at) {
-                self.mounts.apply(*id, report.listed_by(relay), began, now);
+                let poll = PollTime {
+                    began,
+                    is_count_doubtful: false,
+                };
+                self.mounts.apply(*id, report.listed_by(relay), poll, now);
             }
         }
         self.mounts.inherit(before);

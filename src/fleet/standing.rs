@@ -16,6 +16,10 @@ pub struct Standing {
     pub listeners: u32,
     /// Listeners sent that no report shows yet.
     pub pending_listeners: u32,
+    /// Pending listeners that do not count toward the capacity: their clients have others that do.
+    pub surplus_listeners: u32,
+    /// The last report may count listeners who were lost with an earlier run of this process.
+    pub is_count_doubtful: bool,
     /// Listeners that left and that the last report still contains.
     pub departed_listeners: u32,
     /// Whether it answers.
@@ -47,6 +51,17 @@ impl Standing {
         self.refuses_clients
             || self
                 .capacity_listeners
-                .is_some_and(|limit| self.taken_listeners() >= limit)
+                .is_some_and(|limit| self.counted_listeners() >= limit)
+    }
+
+    /// Listeners that count toward the capacity.
+    fn counted_listeners(&self) -> u32 {
+        if self.is_count_doubtful {
+            return self
+                .pending_listeners
+                .saturating_sub(self.surplus_listeners);
+        }
+        self.taken_listeners()
+            .saturating_sub(self.surplus_listeners)
     }
 }

@@ -222,7 +222,7 @@ fn a_hidden_mount_is_carried_by_all_though_no_page_lists_it() {
         story.poll(B, report(&[]));
         assert_eq!(story.carriers("/secret.mp3"), [A, B]);
     }
-    story.fleet.raise_pending(A, "/secret.mp3", story.now);
+    story.fleet.raise_pending(A, "/secret.mp3", None, story.now);
     story.after(5.0).poll(A, report(&[]));
     assert_eq!(
         story.fleet.mounts().carriers("/secret.mp3")[0]
@@ -257,9 +257,9 @@ fn the_smaller_of_the_two_limits_of_a_mount_holds() {
 fn pending_is_given_back_or_settled_by_the_next_report() {
     let mut story = Story::of(&["a"]);
     story.poll(A, report(&[("/live.mp3", 0)]));
-    story.fleet.raise_pending(A, "/live.mp3", story.now);
-    story.fleet.raise_pending(A, "/live.mp3", story.now);
-    story.fleet.withdraw_pending(A, "/live.mp3");
+    story.fleet.raise_pending(A, "/live.mp3", None, story.now);
+    story.fleet.raise_pending(A, "/live.mp3", None, story.now);
+    story.fleet.withdraw_pending(A, "/live.mp3", None);
     assert_eq!(story.standing(A).taken_listeners(), 1);
     story.after(0.5).poll(A, report(&[("/live.mp3", 1)]));
     assert_eq!(

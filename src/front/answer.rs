@@ -117,6 +117,9 @@ impl Reply<'_> {
     pub async fn stream_head(self, content_type: Option<&str>) -> Result<()> {
         let mut head = head(200, None, 0)?;
         head.remove_header("Content-Length");
+        for (name, value) in PAGE_FIELDS {
+            head.insert_header(name, value)?;
+        }
         let known = content_type.and_then(|text| HeaderValue::from_str(text).ok());
         let unknown = || HeaderValue::from_static("application/octet-stream");
         head.insert_header("Content-Type", known.unwrap_or_else(unknown))?;
@@ -186,6 +189,10 @@ pub fn finish_stream_head(
     }
     if let Some(hsts) = hsts(edition, session) {
         head.insert_header("Strict-Transport-Security", hsts)?;
+    }
+    // SECURITY: the type and the bytes are a source client's; nothing of them runs at our address.
+    for (name, value) in PAGE_FIELDS {
+        head.insert_header(name, value)?;
     }
     head.insert_header("Server", SERVER_NAME)?;
     head.insert_header("Cache-Control", "no-cache, no-store")?;

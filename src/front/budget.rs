@@ -18,9 +18,10 @@ use arc_swap::ArcSwap;
 
 pub use pass::{Pass, Place, Rest, Seating};
 
-use counts::{Counts, Household};
+use counts::Counts;
 
 use crate::config::Limits;
+use crate::fleet::ClientPrefix;
 
 /// What there are too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +73,11 @@ impl Budget {
     /// # Errors
     /// There are too many; the refusal was counted.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Pass, Over> {
-        self.admit_to(self.household(address))
+        self.admit_to(self.client(address))
     }
 
-    fn admit_to(self: &Arc<Self>, household: Option<Household>) -> Result<Pass, Over> {
-        let admitted = self.counts().admit(household, &self.limits.load());
+    fn admit_to(self: &Arc<Self>, client: Option<ClientPrefix>) -> Result<Pass, Over> {
+        let admitted = self.counts().admit(client, &self.limits.load());
         let admitted = admitted.map_err(|over| self.refuse(over))?;
         if admitted.is_in_place_of_another {
             self.let_go.fetch_add(1, Ordering::Relaxed);
@@ -86,7 +87,7 @@ impl Budget {
                 budget: self.clone(),
                 number: admitted.number,
             },
-            household,
+            client,
         })
     }
 
@@ -121,13 +122,9 @@ impl Budget {
         self.let_go.load(Ordering::Relaxed)
     }
 
-    /// Whom a connection counts for; `None` when in the total only.
-    fn household(&self, address: Option<IpAddr>) -> Option<Household> {
-        // A bind on [::] shows IPv4 addresses as ::ffff:a.b.c.d, which all lie in one network of 64 bits.
-        let address = address?.to_canonical();
-        let limits = self.limits.load();
-        let is_exempt = limits.exempt.iter().any(|net| net.contains(&address));
-        (!is_exempt).then(|| Household::of(address))
+    /// The client with which a connection is counted; `None` where in the total only.
+    fn client(&self, address: Option<IpAddr>) -> Option<ClientPrefix> {
+        self.limits.load().client(address?)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {

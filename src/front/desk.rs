@@ -10,6 +10,7 @@ use super::answer::Page;
 use super::ask::{Ask, playlist_of};
 use super::complaint::Complaint;
 use super::edition::{Edition, Editions};
+use super::first_polls::FirstPolls;
 use super::public_status;
 use super::refuse::Refusal;
 use super::signpost::Signpost;
@@ -19,9 +20,9 @@ use crate::acme::Challenges;
 use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
 use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location};
-use crate::select::{NoRelay, RelayBackends, TuneIn, can_take, key_of, why_none};
+use crate::select::{Key, NoRelay, RelayBackends, TuneIn, can_take, why_none};
 
-/// How long a tune-in waits for the first round of polls after a start, and how often it looks.
+/// How long a tune-in waits for the first poll of a relay that came later, and how often it looks.
 const SURVEY_WAIT: Duration = Duration::from_secs(2);
 const SURVEY_STEP: Duration = Duration::from_millis(20);
 
@@ -47,6 +48,7 @@ pub struct Desk {
     complaint: Complaint,
     editions: Editions,
     challenges: Option<Challenges>,
+    first_polls: FirstPolls,
 }
 
 impl Desk {
@@ -54,6 +56,7 @@ impl Desk {
     pub fn new(parts: Parts) -> Self {
         Self {
             complaint: Complaint::default(),
+            first_polls: FirstPolls::new(parts.fleet.clone()),
             backends: parts.backends,
             fleet: parts.fleet,
             tally: parts.tally,
@@ -65,6 +68,11 @@ impl Desk {
     /// The edition in force, for one that is answered at once.
     pub fn edition(&self) -> Guard<Arc<Edition>> {
         self.editions.load()
+    }
+
+    /// Whether tune-ins need not wait for the first polls any more.
+    pub fn is_open(&self) -> bool {
+        self.first_polls.are_over()
     }
 
     /// Counts a refusal.
@@ -86,21 +94,30 @@ impl Desk {
         let tune_in = TuneIn {
             mount: path,
             scheme: wish.scheme,
+            client: wish.client,
         };
         let mode = edition.modes.of(path, wish.user_agent);
+        match mode {
+            Mode::Redirect => self.first_polls.wait().await,
+            Mode::Proxy => self.first_polls.wait_for_counts().await,
+        }
+        // SECURITY: a source client may name its mount like the playlist of another one.
+        if let (false, Some(playlist)) = (wish.is_head, self.playlist(edition, tune_in, wish.local))
+        {
+            return playlist;
+        }
         if wish.is_head {
             return self.head_of(edition, tune_in, mode).await;
         }
         let mut outcome = self.serve(edition, tune_in, query, mode);
         if outcome == Err(NoRelay::NotYet) {
             self.survey().await;
+            if let Some(playlist) = self.playlist(edition, tune_in, wish.local) {
+                return playlist;
+            }
             outcome = self.serve(edition, tune_in, query, mode);
         }
-        outcome.or_else(|none| {
-            let refuse = || Err(self.complain(none.into(), tune_in));
-            let playlist = self.playlist(edition, tune_in, wish.local);
-            playlist.unwrap_or_else(refuse)
-        })
+        outcome.map_err(|none| self.complain(none.into(), tune_in))
     }
 
     fn answer_challenge(&self, token: &str) -> Result<Decision, Refusal> {
@@ -185,7 +202,7 @@ impl Desk {
     }
 
     fn select(&self, tune_in: TuneIn<'_>) -> Result<RelayId, NoRelay> {
-        let key = key_of(&tune_in);
+        let key = Key::from_tune_in(&tune_in);
         let found = self.backends.select_with(&key, usize::MAX, |_, _| true);
         let none = || why_none(&self.fleet.lock(), tune_in, &[], Instant::now());
         found.as_ref().map(relay_of).ok_or_else(none)
@@ -201,6 +218,11 @@ impl Desk {
         self.survey().await;
         let fleet = self.fleet.lock();
         let carried = |mount: &str| !fleet.mounts().carriers(mount).is_empty();
+        if let Some((mount, kind)) = playlist_of(tune_in.mount)
+            && carried(mount)
+        {
+            return Ok(Decision::StreamHead(Some(kind.content_type().to_owned())));
+        }
         let now = Instant::now();
         let by_us = mode == Mode::Proxy || is_carried_for_https(edition, tune_in.scheme);
         if can_take(&fleet, tune_in, now) || by_us && can_take(&fleet, for_us(tune_in), now) {
@@ -208,12 +230,7 @@ impl Desk {
             let content_type = told.and_then(|mount| mount.content_type.clone());
             return Ok(Decision::StreamHead(content_type));
         }
-        match playlist_of(tune_in.mount) {
-            Some((mount, kind)) if carried(mount) => {
-                Ok(Decision::StreamHead(Some(kind.content_type().to_owned())))
-            }
-            _ => Err(why_none(&fleet, tune_in, &[], now).into()),
-        }
+        Err(why_none(&fleet, tune_in, &[], now).into())
     }
 
     /// The playlist that is asked for, when the fleet has its mount.

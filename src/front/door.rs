@@ -24,6 +24,7 @@ use super::carriage::{Carriage, End};
 use super::desk::Desk;
 use super::edition::{Edition, Editions};
 use super::errand;
+use super::forwarded;
 use super::listener::Listener;
 use super::quest::{Quest, Visit};
 use super::refuse::Refusal;
@@ -58,10 +59,14 @@ impl Door {
     async fn decide(&self, edition: &Edition, session: &Session) -> Result<Decision, Refusal> {
         let request = session.req_header();
         let agent = request.headers.get(header::USER_AGENT);
+        let peer = inet(session.client_addr()).map(|address| address.ip());
+        let trusted = &edition.trusted_proxies;
+        let hops = forwarded::hops(&request.headers, peer, trusted);
         let wish = Wish {
             ask: Ask::of(&request.method, request.uri.path(), request.uri.query())?,
             is_head: request.method == Method::HEAD,
             scheme: scheme(session, &edition.trusted_proxies),
+            client: edition.client(forwarded::listener(&hops, trusted)),
             local: inet(session.server_addr()),
             user_agent: agent.map(|value| value.as_bytes()),
         };
@@ -89,7 +94,7 @@ impl Door {
             Ok(Decision::Preflight) => Reply::by(edition, session).preflight().await,
             Ok(Decision::Carry(mount)) => {
                 let scheme = scheme(session, &edition.trusted_proxies);
-                match Listener::of(session, mount, scheme, &edition.trusted_proxies) {
+                match Listener::of(session, mount, scheme, edition) {
                     Ok(listener) => return Ok(Some(listener)),
                     Err(refusal) => self.refuse(edition, session, refusal).await,
                 }
@@ -139,7 +144,7 @@ impl ProxyHttp for Door {
         Ok(false)
     }
 
-    /// Selects the next relay; what connects to it is a [`Tuner`].
+    /// Selects the first relay; what tries it, and others, is a [`Tuner`].
     async fn upstream_peer(
         &self,
         session: &mut Session,
@@ -150,11 +155,15 @@ impl ProxyHttp for Door {
         quest.note_turned_away();
         let listener = &quest.listener;
         let studio = &self.0.studio;
-        let Some(seat) = studio.seats.take(&listener.mount, &quest.tried) else {
+        let client = listener.request.client;
+        let first = (!quest.is_tried)
+            .then(|| studio.seats.take(&listener.mount, client, &[]))
+            .flatten();
+        quest.is_tried = true;
+        let Some(seat) = first else {
             let refusal = *quest.refusal.get_or_insert(Refusal::Unavailable);
             return Error::e_explain(ErrorType::HTTPStatus(refusal.status()), refusal.text());
         };
-        quest.tried.push(seat.id());
         let address = studio.routes.address(seat.relay()).unwrap_or(NOWHERE);
         let tuner = Tuner::new(
             studio.clone(),
@@ -173,7 +182,7 @@ impl ProxyHttp for Door {
         Ok(Box::new(peer))
     }
 
-    /// Whatever kept one relay from taking the listener, the next may take him.
+    /// No relay took the listener: with the retry comes the refusal that says why.
     fn fail_to_connect(
         &self,
         _session: &mut Session,
@@ -227,6 +236,7 @@ impl ProxyHttp for Door {
             let tune_in = TuneIn {
                 mount: &quest.listener.mount,
                 scheme: Scheme::Http,
+                client: quest.listener.request.client,
             };
             let refusal = self
                 .0

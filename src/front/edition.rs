@@ -1,6 +1,7 @@
 //! Editions: the configuration as the front door needs it. One is exchanged for another whole, and a request is answered by
 //! one edition from its beginning to its end.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use super::manners::Manners;
 use super::modes::Modes;
 use super::signpost::Signpost;
 use super::tally::Tally;
-use crate::config::Config;
-use crate::fleet::{Origin, Relay, RelayId};
+use crate::config::{Config, Limits};
+use crate::fleet::{ClientPrefix, Origin, Relay, RelayId};
 
 /// The edition that is in force; clones share it.
 pub type Editions = Arc<ArcSwap<Edition>>;
@@ -25,6 +26,7 @@ pub struct Edition {
     pub manners: Manners,
     /// From whom forwarded fields and the PROXY protocol are believed.
     pub trusted_proxies: Vec<IpNet>,
+    limits: Limits,
     /// A listener who takes nothing for so long is given up.
     pub slow_listener_timeout: Duration,
     /// Our own address as listeners reach it.
@@ -49,10 +51,16 @@ impl Edition {
             modes: Modes::new(config),
             manners: Manners::new(config),
             trusted_proxies: config.trusted_proxies.clone(),
+            limits: config.limits.clone(),
             slow_listener_timeout: config.stream.slow_listener_timeout,
             public_url: config.public_url.as_ref().map(Origin::to_string),
             signposts,
         }
+    }
+
+    /// The client with which a listener at this address is counted toward capacities; `None` where it counts in full.
+    pub fn client(&self, address: Option<IpAddr>) -> Option<ClientPrefix> {
+        self.limits.client(address?)
     }
 
     /// Where listeners are sent for a relay; `None` for one that came later.

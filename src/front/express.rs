@@ -12,9 +12,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::Method;
 
 use super::answer::REDIRECT_BODY;
-use super::ask::Ask;
+use super::ask::{Ask, playlist_of};
 use super::desk::Desk;
-use super::head::Head;
+use super::forwarded;
+use super::head::{ForwardedFor, Head};
 use super::manners::Manners;
 use super::scheme::scheme_of;
 use crate::config::Mode;
@@ -38,7 +39,7 @@ impl Express {
         &self,
         head: &Head<'_>,
         own: Scheme,
-        peer: impl FnOnce() -> Option<IpAddr>,
+        peer: impl Fn() -> Option<IpAddr>,
         out: &mut String,
     ) -> bool {
         out.clear();
@@ -47,7 +48,7 @@ impl Express {
         }
         let edition = self.0.edition();
         let manners = &edition.manners;
-        let scheme = scheme_of(own, head.forwarded_proto, peer, &edition.trusted_proxies);
+        let scheme = scheme_of(own, head.forwarded_proto, &peer, &edition.trusted_proxies);
         if let Some(authority) = manners
             .upgrade
             .authority(scheme, head.host, head.user_agent)
@@ -67,12 +68,24 @@ impl Express {
         let Ok(Ask::Mount { path, query }) = Ask::of(&Method::GET, path, query) else {
             return false;
         };
-        if edition.modes.of(&path, head.user_agent) != Mode::Redirect {
+        // The playlist of a mount comes before a mount with its name.
+        if playlist_of(&path).is_some() {
             return false;
         }
+        if edition.modes.of(&path, head.user_agent) != Mode::Redirect || !self.0.is_open() {
+            return false;
+        }
+        let peer = peer();
+        let trusted = &edition.trusted_proxies;
+        let listener = match head.forwarded_for {
+            ForwardedFor::Absent => peer,
+            ForwardedFor::Once(value) => forwarded::listener_in(value, peer, trusted),
+            ForwardedFor::Often => return false,
+        };
         let tune_in = TuneIn {
             mount: &path,
             scheme,
+            client: edition.client(listener),
         };
         begin(manners, head, scheme, out);
         if self.0.redirect(&edition, tune_in, query, out).is_err() {

@@ -30,10 +30,37 @@ pub fn hops(fields: &HeaderMap, peer: Option<IpAddr>, trusted: &[IpNet]) -> Vec<
     hops.split_off(hops.len().saturating_sub(HOP_LIMIT))
 }
 
-/// Who began a request that came this way.
+/// Address of the client that began a request that came this way.
 pub fn listener(hops: &[IpAddr], trusted: &[IpNet]) -> Option<IpAddr> {
-    let last = hops.iter().rfind(|hop| !is_ours(**hop, trusted));
-    last.or(hops.first()).copied()
+    from_listener(hops, trusted).first().copied()
+}
+
+/// The listener's address where `value` is all that `X-Forwarded-For` says: as [`hops`] and [`listener`] find it, without
+/// a list of the way.
+pub fn listener_in(value: &[u8], peer: Option<IpAddr>, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = peer.map(|peer| peer.to_canonical());
+    if peer.is_some_and(|peer| !is_ours(peer, trusted)) {
+        return peer;
+    }
+    let mut first = peer;
+    let told = value.rsplit(|byte| *byte == b',').filter_map(entry);
+    for hop in told.take(HOP_LIMIT - usize::from(peer.is_some())) {
+        let Some(hop) = hop else { break };
+        first = Some(hop);
+        if !is_ours(hop, trusted) {
+            break;
+        }
+    }
+    first
+}
+
+/// The part of the way that is trusted: the listener's address first, then the proxies between it and us.
+///
+/// SECURITY: whatever stands before it came from the listener. Icecast-KH takes the first address that it is sent for
+/// the listener's, in bans and in statistics.
+pub fn from_listener<'a>(hops: &'a [IpAddr], trusted: &[IpNet]) -> &'a [IpAddr] {
+    let listener = hops.iter().rposition(|hop| !is_ours(*hop, trusted));
+    hops.get(listener.unwrap_or(0)..).unwrap_or_default()
 }
 
 fn is_ours(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -74,8 +101,41 @@ mod tests {
             "10.0.0.0/8".parse().unwrap(),
         ];
         let hops = hops(&fields, peer.map(|peer| peer.parse().unwrap()), &trusted);
-        let listener = listener(&hops, &trusted).map(|address| address.to_string());
+        let listener = listener(&hops, &trusted);
+        if let [told] = told {
+            let peer = peer.map(|peer| peer.parse().unwrap());
+            assert_eq!(
+                listener_in(told.as_bytes(), peer, &trusted),
+                listener,
+                "{told}"
+            );
+        }
+        let listener = listener.map(|address| address.to_string());
         (hops.iter().map(ToString::to_string).collect(), listener)
+    }
+
+    #[test]
+    fn relays_get_no_address_that_the_listener_invented() {
+        let trusted = [
+            "127.0.0.0/8".parse().unwrap(),
+            "10.0.0.0/8".parse().unwrap(),
+        ];
+        let ips = |text: &str| -> Vec<IpAddr> {
+            text.split_terminator(' ')
+                .map(|ip| ip.parse().unwrap())
+                .collect()
+        };
+        for (hops, sent) in [
+            (
+                "203.0.113.66 198.51.100.7 127.0.0.1",
+                "198.51.100.7 127.0.0.1",
+            ),
+            ("198.51.100.7", "198.51.100.7"),
+            ("10.9.9.9 127.0.0.1", "10.9.9.9 127.0.0.1"),
+            ("", ""),
+        ] {
+            assert_eq!(from_listener(&ips(hops), &trusted), ips(sent), "{hops}");
+        }
     }
 
     #[test]
@@ -151,5 +211,8 @@ mod tests {
         assert_eq!(way(&["junk"], None), (Vec::new(), None));
         let many = ["192.0.2.1"; 20].join(",");
         assert_eq!(way(&[&many], Some("127.0.0.1")).0.len(), HOP_LIMIT);
+        let ours = ["10.0.0.1"; 20].join(",");
+        way(&[&format!("192.0.2.1,{ours}")], Some("127.0.0.1"));
+        way(&[&format!("192.0.2.1,{ours}")], None);
     }
 }

@@ -18,6 +18,18 @@ pub const TARGET_LIMIT_BYTES: usize = 8 * 1024;
 /// The most fields; Chromium sends about 20.
 const FIELD_LIMIT: usize = 100;
 
+/// `X-Forwarded-For` of a request.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedFor<'a> {
+    /// There is none.
+    #[default]
+    Absent,
+    /// One field with this value.
+    Once(&'a [u8]),
+    /// Several fields, which are one list together.
+    Often,
+}
+
 /// What an inspected head says, as far as it matters before Pingora reads it again.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head<'a> {
@@ -29,6 +41,8 @@ pub struct Head<'a> {
     pub keeps_alive: bool,
     /// `X-Forwarded-Proto` as it came.
     pub forwarded_proto: Option<&'a [u8]>,
+    /// `X-Forwarded-For`.
+    pub forwarded_for: ForwardedFor<'a>,
     /// `User-Agent` as it came.
     pub user_agent: Option<&'a [u8]>,
     /// `Host` as it came.
@@ -90,6 +104,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
         target,
         keeps_alive: fields.persistence.unwrap_or(is_http11),
         forwarded_proto: fields.forwarded_proto,
+        forwarded_for: fields.forwarded_for,
         user_agent: fields.user_agent,
         host: fields.host,
     })
@@ -143,6 +158,7 @@ struct Fields<'a> {
     /// What `Connection` asks for; `None` when it does not say.
     persistence: Option<bool>,
     forwarded_proto: Option<&'a [u8]>,
+    forwarded_for: ForwardedFor<'a>,
     user_agent: Option<&'a [u8]>,
 }
 
@@ -152,7 +168,7 @@ impl<'a> Fields<'a> {
         for field in fields {
             // The names' lengths tell most fields apart at once.
             match field.name.len() {
-                4 | 6 | 10 | 14 | 17 => known.note(field)?,
+                4 | 6 | 10 | 14 | 15 | 17 => known.note(field)?,
                 _ => {}
             }
         }
@@ -183,6 +199,11 @@ impl<'a> Fields<'a> {
             self.user_agent.get_or_insert(field.value);
         } else if is("expect") {
             self.has_expectation = true;
+        } else if is("x-forwarded-for") {
+            self.forwarded_for = match self.forwarded_for {
+                ForwardedFor::Absent => ForwardedFor::Once(field.value),
+                _ => ForwardedFor::Often,
+            };
         } else if is("x-forwarded-proto") {
             // The first one counts, as in the door's map of fields.
             self.forwarded_proto.get_or_insert(field.value);

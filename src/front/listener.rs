@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, header};
-use ipnet::IpNet;
 use log::info;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora_proxy::Session;
 
 use super::budget::Seating;
 use super::carriage::End;
+use super::edition::Edition;
 use super::errand;
 use super::forwarded;
 use super::refuse::Refusal;
@@ -50,7 +50,7 @@ impl Listener {
         session: &Session,
         mount: Arc<str>,
         scheme: Scheme,
-        trusted: &[IpNet],
+        edition: &Edition,
     ) -> Result<Self, Refusal> {
         let address = session
             .client_addr()
@@ -66,8 +66,10 @@ impl Listener {
             return Err(Refusal::TargetTooLong);
         }
         let peer = address.map(|address| address.ip());
+        let trusted = &edition.trusted_proxies;
         let hops = forwarded::hops(fields, peer, trusted);
-        let him = forwarded::listener(&hops, trusted);
+        let way = forwarded::from_listener(&hops, trusted);
+        let him = way.first().copied();
         let seating = errand::seat(him).map_err(|_| Refusal::TooManyListeners)?;
         let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
         let request = Request {
@@ -75,7 +77,8 @@ impl Listener {
             user_agent: value(header::USER_AGENT),
             referer: value(header::REFERER),
             authorization: value(header::AUTHORIZATION),
-            forwarded_for: hops,
+            forwarded_for: way.to_vec(),
+            client: edition.client(him),
             by_https: scheme == Scheme::Https,
             wants_metadata: fields.get("icy-metadata").is_some_and(|wish| wish == "1"),
             passes,

@@ -19,6 +19,7 @@ mod edition;
 mod entrance;
 mod errand;
 mod express;
+mod first_polls;
 mod forwarded;
 mod gate;
 mod head;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::edition::Edition;
 use super::listener::Listener;
 use super::refuse::Refusal;
-use crate::fleet::RelayId;
 use crate::stream::{Outcome, RelayStream, TurnedAway};
 
 /// A request that is served.
@@ -20,10 +19,10 @@ pub struct Visit {
 pub struct Quest {
     /// Who it is for.
     pub listener: Arc<Listener>,
-    /// What came of the last relay that was asked.
+    /// What came of the relays that were tried.
     pub outcome: Arc<Outcome>,
-    /// The relays that turned him away, and the last one asked.
-    pub tried: Vec<RelayId>,
+    /// Whether relays were tried already.
+    pub is_tried: bool,
     /// What he is told when no relay takes him.
     pub refusal: Option<Refusal>,
 }
@@ -34,23 +33,20 @@ impl Quest {
         Self {
             listener: listener.into(),
             outcome: Arc::default(),
-            tried: Vec::new(),
+            is_tried: false,
             refusal: None,
         }
     }
 
-    /// Takes in why the last relay turned him away: what he is told at last is what helps him most.
+    /// Takes in why no relay took the listener: the refusal is the one that helps it most.
     pub fn note_turned_away(&mut self) {
-        let Some(Err(why)) = self.outcome.take() else {
+        let Some(Err(reasons)) = self.outcome.take() else {
             return;
         };
-        let refusal = refusal_for(&why);
-        if self
-            .refusal
-            .is_none_or(|known| weight(known) < weight(refusal))
-        {
-            self.refusal = Some(refusal);
-        }
+        let refusals = reasons.iter().map(refusal_for);
+        self.refusal = refusals
+            .chain(self.refusal)
+            .max_by_key(|refusal| weight(*refusal));
     }
 
     /// Takes the stream of the relay that took him.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::Page;
 use super::ask::Ask;
-use crate::fleet::Scheme;
+use crate::fleet::{ClientPrefix, Scheme};
 
 /// A request, as far as it matters for the decision.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Wish<'a> {
     pub is_head: bool,
     /// The listener's scheme.
     pub scheme: Scheme,
+    /// The client with which the listener is counted toward capacities; `None` where it counts in full.
+    pub client: Option<ClientPrefix>,
     /// The address that the listener connected to, when it is an IP address.
     pub local: Option<SocketAddr>,
     /// The listener's player.

@@ -18,7 +18,7 @@ use pingora_load_balancing::health_check::HealthCheck;
 
 use super::{Poller, Target};
 use crate::discovery::relay_of;
-use crate::fleet::{Health, HealthChange, PollFault, RelayId, SharedFleet};
+use crate::fleet::{Health, HealthChange, PollFault, Rejected, RelayId, SharedFleet};
 
 /// The part of the interval over which polls are spread.
 const JITTER: f64 = 0.1;
@@ -39,6 +39,7 @@ struct Plan {
     poller: Arc<Poller>,
     relays: HashMap<RelayId, Arc<Polling>>,
     jitter: Duration,
+    interval: Duration,
     /// The pause before a relay is asked again; `None` when the interval is short enough.
     again: Option<Duration>,
 }
@@ -77,6 +78,7 @@ impl RelayCheck {
             poller: Arc::new(poller),
             relays: HashMap::new(),
             jitter: Duration::ZERO,
+            interval: Duration::ZERO,
             again: None,
         };
         Self {
@@ -119,6 +121,7 @@ impl RelayCheck {
             poller: Arc::new(poller),
             relays,
             jitter: interval.mul_f64(JITTER),
+            interval,
             again: (AGAIN < interval).then_some(AGAIN),
         }));
     }
@@ -156,8 +159,26 @@ impl RelayCheck {
         let plan = self.plan.load_full();
         let target = &plan.relays.get(&id)?.target;
         let verdict = poll(&self.fleet, &plan.poller, id, target).await;
-        plan.again.filter(|_| verdict == Verdict::Fault)
+        let again = plan.again.filter(|_| verdict == Verdict::Fault);
+        let started_at = self.fleet.lock().started_at();
+        let early = started_at.and_then(|start| early_pause(start.elapsed()));
+        early.filter(|pause| *pause < plan.interval).or(again)
     }
+}
+
+/// When relays are polled after a start, however long the interval: the first reports may count listeners that were lost
+/// with an earlier process, and whatever came between two pages is balanced only by the next.
+const EARLY_POLLS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// The pause until the next early poll; `None` when the first seconds are over.
+fn early_pause(since_start: Duration) -> Option<Duration> {
+    let next = EARLY_POLLS.iter().find(|at| **at > since_start)?;
+    Some(*next - since_start)
 }
 
 /// The first poll is not delayed: nobody can be served before it.
@@ -182,11 +203,13 @@ async fn poll(fleet: &SharedFleet, poller: &Poller, id: RelayId, target: &Target
     let news = {
         let mut fleet = fleet.lock();
         let before = fault_of(&fleet, id);
+        let known = rejected_by(&fleet, id);
         let change = fleet.apply(id, polled, now);
         News {
             change,
             before,
             after: fault_of(&fleet, id),
+            rejected: rejected_by(&fleet, id).filter(|rejected| known.as_ref() != Some(rejected)),
         }
     };
     news.log(&target.name);
@@ -201,15 +224,36 @@ fn fault_of(fleet: &crate::fleet::Fleet, id: RelayId) -> Option<PollFault> {
     fleet.record(id)?.fault.clone()
 }
 
+fn rejected_by(fleet: &crate::fleet::Fleet, id: RelayId) -> Option<Rejected> {
+    Some(fleet.record(id)?.rejected.clone())
+}
+
 /// What a poll changed, for the log.
 struct News {
     change: Option<HealthChange>,
     before: Option<PollFault>,
     after: Option<PollFault>,
+    /// The mounts to which no listener is sent, where that changed.
+    rejected: Option<Rejected>,
 }
 
 impl News {
     fn log(&self, relay: &str) {
+        if let Some(rejected) = self
+            .rejected
+            .as_ref()
+            .filter(|rejected| rejected.mounts > 0)
+        {
+            let named = rejected.named.iter();
+            let named: Vec<_> = named
+                .map(|(name, why)| format!("{name} ({})", why.as_str()))
+                .collect();
+            warn!(
+                "poll: mounts rejected: relay={relay} count={} mounts=\"{}\"",
+                rejected.mounts,
+                named.join(", ")
+            );
+        }
         let fault = self.after.as_ref().map_or("", PollFault::as_str);
         match &self.change {
             Some(change) if change.to == Health::Down => warn!("{relay} is down: {fault}"),

@@ -13,25 +13,91 @@ use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 
 use super::{Rule, TuneIn, place};
 use crate::discovery::relay_of;
-use crate::fleet::{RelayId, Scheme, SharedFleet};
+use crate::fleet::{ClientPrefix, NAME_LIMIT_BYTES, RelayId, Scheme, SharedFleet};
 
-/// The key that Pingora hands through to [`LeastLoaded`]: the mount's public path, after `s` for a listener on https.
+/// The key that Pingora hands through to [`LeastLoaded`]: what a [`TuneIn`] says, in a few bytes.
 ///
-/// A public path begins with `/`, so the two cannot be mistaken. Plain tune-ins, the hot path, borrow.
-pub fn key_of<'a>(tune_in: &TuneIn<'a>) -> std::borrow::Cow<'a, [u8]> {
-    match tune_in.scheme {
-        Scheme::Http => tune_in.mount.as_bytes().into(),
-        Scheme::Https => [b"s", tune_in.mount.as_bytes()].concat().into(),
+/// A public path begins with `/`; before it stand `s` for a listener on https and the client's prefix, `4` or `6` with 4 or
+/// 8 bytes. On the stack: each redirect makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    bytes: [u8; KEY_LIMIT_BYTES],
+    length: usize,
+}
+
+const KEY_LIMIT_BYTES: usize = 1 + 9 + NAME_LIMIT_BYTES;
+
+impl Key {
+    /// The key of a tune-in. No mount has a longer name than a key has room for: the key of such a path finds none.
+    pub fn from_tune_in(tune_in: &TuneIn<'_>) -> Self {
+        let mut key = Self {
+            bytes: [0; KEY_LIMIT_BYTES],
+            length: 0,
+        };
+        if tune_in.mount.len() > NAME_LIMIT_BYTES {
+            return key;
+        }
+        if tune_in.scheme == Scheme::Https {
+            key.push(b"s");
+        }
+        match tune_in.client {
+            Some(ClientPrefix::V4(address)) => {
+                key.push(b"4");
+                key.push(&address.octets());
+            }
+            Some(ClientPrefix::V6(network)) => {
+                key.push(b"6");
+                network
+                    .iter()
+                    .for_each(|part| key.push(&part.to_be_bytes()));
+            }
+            None => {}
+        }
+        key.push(tune_in.mount.as_bytes());
+        key
+    }
+
+    fn push(&mut self, more: &[u8]) {
+        let end = self.length + more.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(more);
+            self.length = end;
+        }
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
 fn tune_in_of(key: &[u8]) -> Option<TuneIn<'_>> {
-    let (scheme, mount) = match key.strip_prefix(b"s") {
-        Some(mount) => (Scheme::Https, mount),
+    let (scheme, key) = match key.strip_prefix(b"s") {
+        Some(key) => (Scheme::Https, key),
         None => (Scheme::Http, key),
     };
+    let (client, mount) = match key.split_first()? {
+        (b'4', rest) => {
+            let (octets, mount) = rest.split_first_chunk::<4>()?;
+            (Some(ClientPrefix::V4((*octets).into())), mount)
+        }
+        (b'6', rest) => {
+            let (octets, mount) = rest.split_first_chunk::<8>()?;
+            let [a, b, c, d, e, f, g, h] = *octets;
+            let parts = [[a, b], [c, d], [e, f], [g, h]].map(u16::from_be_bytes);
+            (Some(ClientPrefix::V6(parts)), mount)
+        }
+        _ => (None, key),
+    };
     let mount = std::str::from_utf8(mount).ok()?;
-    Some(TuneIn { mount, scheme })
+    Some(TuneIn {
+        mount,
+        scheme,
+        client,
+    })
 }
 
 /// What [`LeastLoaded`] selects from and how.
@@ -95,7 +161,12 @@ impl BackendSelection for LeastLoaded {
     fn iter(self: &Arc<Self>, key: &[u8]) -> Candidates {
         let placed = tune_in_of(key).and_then(|tune_in| {
             let (relay, mount) = self.place(tune_in, &[])?;
-            Some((mount, tune_in.scheme, relay))
+            Some(Placed {
+                mount,
+                scheme: tune_in.scheme,
+                client: tune_in.client,
+                relay,
+            })
         });
         Candidates {
             selection: self.clone(),
@@ -112,24 +183,36 @@ impl BackendSelection for LeastLoaded {
 #[derive(Debug)]
 pub struct Candidates {
     selection: Arc<LeastLoaded>,
-    placed: Option<(Arc<str>, Scheme, RelayId)>,
+    placed: Option<Placed>,
     tried: Vec<RelayId>,
     yielded: bool,
+}
+
+/// A listener's place on a relay, with its tune-in.
+#[derive(Debug)]
+struct Placed {
+    mount: Arc<str>,
+    scheme: Scheme,
+    client: Option<ClientPrefix>,
+    relay: RelayId,
 }
 
 impl Candidates {
     /// Gives the last relay back and selects another. A redirect never asks for a second one; who connects to relays does.
     fn move_on(&mut self) -> Option<()> {
-        let (mount, scheme, relay) = self.placed.take()?;
+        let mut placed = self.placed.take()?;
         let fleet = &self.selection.config.as_ref()?.fleet;
-        fleet.lock().withdraw_pending(relay, &mount);
-        self.tried.push(relay);
+        fleet
+            .lock()
+            .withdraw_pending(placed.relay, &placed.mount, placed.client);
+        self.tried.push(placed.relay);
         let tune_in = TuneIn {
-            mount: &mount,
-            scheme,
+            mount: &placed.mount,
+            scheme: placed.scheme,
+            client: placed.client,
         };
-        let (next, _) = self.selection.place(tune_in, &self.tried)?;
-        self.placed = Some((mount, scheme, next));
+        (placed.relay, _) = self.selection.place(tune_in, &self.tried)?;
+        self.placed = Some(placed);
         Some(())
     }
 }
@@ -139,7 +222,7 @@ impl BackendIter for Candidates {
         if std::mem::replace(&mut self.yielded, true) {
             self.move_on()?;
         }
-        let (_, _, relay) = self.placed.as_ref()?;
+        let relay = self.placed.as_ref()?.relay;
         self.selection.backends.get(relay.index())?.as_ref()
     }
 }

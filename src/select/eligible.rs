@@ -95,7 +95,7 @@ pub fn barrier(
 /// The order of the fields is the order of what matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tier {
-    /// Its last poll failed, or its last report lacked the mount.
+    /// Its last poll failed, its last report lacked the mount, or it is not certain to serve it.
     shaky: bool,
     /// Running before virtual before idle; one that sleeps and can be woken competes with the running ones.
     kind: MountKind,
@@ -122,7 +122,7 @@ impl Tier {
             kind => kind,
         };
         Self {
-            shaky: standing.suspect || carrier.missing_since.is_some(),
+            shaky: standing.suspect || carrier.is_suspect(now),
             kind,
             warming,
         }

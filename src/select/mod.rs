@@ -14,20 +14,22 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-pub use backend::{LeastLoaded, RelayBackends, SelectConfig, key_of};
+pub use backend::{Key, LeastLoaded, RelayBackends, SelectConfig};
 pub use eligible::{Ineligible, Tier, barrier, relay_barrier};
 pub use load::Load;
 pub use policy::{Candidate, Choice, Policy};
 
-use crate::fleet::{Fleet, RelayId, Scheme};
+use crate::fleet::{ClientPrefix, Fleet, RelayId, Scheme};
 
-/// One listener's wish for one mount.
+/// One listener's request of one mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TuneIn<'a> {
     /// The public path of the mount.
     pub mount: &'a str,
     /// The listener's scheme; one on https is never sent to a plain address.
     pub scheme: Scheme,
+    /// The client with which it is counted toward capacities; `None` where it counts in full.
+    pub client: Option<ClientPrefix>,
 }
 
 /// How relays are chosen.
@@ -79,7 +81,7 @@ pub fn place(
         choice.consider(candidate, rng);
     }
     let relay = choice.outcome(rng)?;
-    fleet.raise_pending(relay, tune_in.mount, now);
+    fleet.raise_pending(relay, tune_in.mount, tune_in.client, now);
     Some(relay)
 }
 

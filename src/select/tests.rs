@@ -22,6 +22,7 @@ fn tune_in(mount: &str) -> TuneIn<'_> {
     TuneIn {
         mount,
         scheme: Scheme::Http,
+        client: None,
     }
 }
 
@@ -224,7 +225,16 @@ fn every_no_has_its_reason() {
     let soon = now + Duration::from_secs(1);
     let mut fleet = fleet_of(&[(0, 100)], now);
     let why = |fleet: &Fleet, mount, scheme, tried: &[RelayId], at| {
-        why_none(fleet, TuneIn { mount, scheme }, tried, at)
+        why_none(
+            fleet,
+            TuneIn {
+                mount,
+                scheme,
+                client: None,
+            },
+            tried,
+            at,
+        )
     };
     assert_eq!(
         why(&fleet, "/nope", Scheme::Http, &[], soon),

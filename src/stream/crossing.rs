@@ -162,10 +162,7 @@ impl Crossing {
 
     /// The next relay is tried at once.
     fn note_failure(&mut self, seat: Seat, why: &TurnedAway) {
-        // A relay that says no is well; one that says nothing is not.
-        if !matches!(why, TurnedAway::Status(_)) {
-            seat.note_trouble();
-        }
+        seat.note_turned_away(why);
         self.launch_at = Instant::now();
     }
 
@@ -188,7 +185,7 @@ impl Crossing {
     }
 
     fn launch(&mut self, scene: &Scene<'_>, now: Instant) -> Launch {
-        if let Some(seat) = scene.voyage.seats.take(&scene.voyage.mount, &self.tried) {
+        if let Some(seat) = scene.voyage.take_seat(&self.tried) {
             self.tried.push(seat.id());
             self.attempts.push((Attempt::begin(seat, scene), None));
             self.launch_at = now + HEDGE_AFTER;

@@ -14,7 +14,7 @@ use pingora::protocols::Stream;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::head::{self, BadHead, RelayHead};
 use super::icy::{BadMetaint, IcyReader, Metadata};
@@ -23,9 +23,11 @@ use super::request::Request;
 use super::routes::Routes;
 use super::seats::Seat;
 use super::watermark;
+use crate::fleet::is_stream;
 
-/// So many bytes of a body tell what it is: `OggS`.
-const TELLTALE_BYTES: usize = 4;
+/// Audio that a relay must deliver before a listener is answered: less than any frame or page with its header holds, and
+/// enough to tell what the body is. An answer alone proves nothing.
+const FIRST_AUDIO_BYTES: usize = 64;
 
 /// Why a relay did not take a listener.
 #[derive(Debug, Error)]
@@ -42,6 +44,12 @@ pub enum TurnedAway {
     /// It ended the connection.
     #[error("it hung up before it answered")]
     HungUp,
+    /// It answered and ended the connection without audio.
+    #[error("it answered without audio")]
+    NoAudio,
+    /// It answered, and no audio followed in time.
+    #[error("it answered, but no audio came within {0:?}")]
+    NoAudioInTime(Duration),
     /// It said no.
     #[error("it answered {0}")]
     Status(u16),
@@ -54,6 +62,41 @@ pub enum TurnedAway {
     /// It has something else under that name.
     #[error("it serves another type of stream")]
     OtherType,
+    /// What it has under that name is no stream, but a page or a playlist.
+    #[error("it serves something that is no stream")]
+    NotAStream,
+}
+
+/// What is at fault when a relay did not take a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Nothing: it is full, or the listener may not listen.
+    Nobody,
+    /// The relay: it cannot be reached.
+    Relay,
+    /// The mount on the relay, for this reason.
+    Mount(&'static str),
+}
+
+impl TurnedAway {
+    /// What is at fault.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Nowhere | Self::Connect(_) => Blame::Relay,
+            // ICECAST: 401 and 403 are about the listener and about limits, 503 is 2.5's word for a full server.
+            Self::Status(401 | 403 | 503) => Blame::Nobody,
+            Self::Status(404) => Blame::Mount("not found"),
+            Self::Status(_) => Blame::Mount("unexpected status"),
+            Self::Silent(_) => Blame::Mount("no answer in time"),
+            Self::HungUp => Blame::Mount("closed before an answer"),
+            Self::NoAudio => Blame::Mount("closed without audio"),
+            Self::NoAudioInTime(_) => Blame::Mount("no audio in time"),
+            Self::Head(_) => Blame::Mount("answer not understood"),
+            Self::Metaint(_) => Blame::Mount("metadata not understood"),
+            Self::OtherType => Blame::Mount("another type of stream"),
+            Self::NotAStream => Blame::Mount("a page or playlist, no stream"),
+        }
+    }
 }
 
 /// A connection that delivers audio.
@@ -71,7 +114,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Asks the relay of `seat` for its mount.
+    /// Requests the mount of `seat` from its relay, and waits for the first audio.
     ///
     /// # Errors
     /// Why it did not take the listener.
@@ -88,11 +131,21 @@ impl Link {
         let basic = basic.as_ref().map(ExposeSecret::expose_secret);
         let asked = request.head(&relay.url, seat.own_path(), basic);
         let limit = routes.answer_timeout();
-        let answer = timeout(limit, ask(&mut stream, &asked)).await;
-        let (head, early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
+        let until = tokio::time::Instant::now() + limit;
+        let answer = timeout_at(until, ask(&mut stream, &asked)).await;
+        let (head, mut early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
         if head.status != 200 {
             return Err(TurnedAway::Status(head.status));
         }
+        if head
+            .content_type
+            .as_deref()
+            .is_some_and(|text| !is_stream(text))
+        {
+            return Err(TurnedAway::NotAStream);
+        }
+        let audio = timeout_at(until, first_audio(&mut stream, &mut early)).await;
+        audio.map_err(|_| TurnedAway::NoAudioInTime(limit))??;
         Ok((Self::over(stream, early, &head)?, head))
     }
 
@@ -225,11 +278,17 @@ async fn ask(stream: &mut Stream, request: &[u8]) -> Result<(RelayHead, BytesMut
             break head;
         }
     };
-    // The first bytes tell what a stream is: they are not taken apart.
-    while (1..TELLTALE_BYTES).contains(&read.len()) {
-        read_more(stream, &mut read).await?;
-    }
     Ok((head, read))
+}
+
+/// Reads until so much has come that it can be audio.
+async fn first_audio(stream: &mut Stream, read: &mut BytesMut) -> Result<(), TurnedAway> {
+    while read.len() < FIRST_AUDIO_BYTES {
+        read_more(stream, read)
+            .await
+            .map_err(|_| TurnedAway::NoAudio)?;
+    }
+    Ok(())
 }
 
 async fn read_more(stream: &mut Stream, read: &mut BytesMut) -> Result<(), TurnedAway> {

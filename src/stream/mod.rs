@@ -19,6 +19,7 @@ mod carried;
 mod crossing;
 mod delivery;
 mod doorstep;
+mod first_relay;
 pub mod head;
 pub mod icy;
 mod joining;

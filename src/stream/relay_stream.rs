@@ -22,12 +22,19 @@ use super::scene::{Scene, Voyage};
 use super::seats::Seat;
 use super::silence::Silence;
 use super::streams::Aboard;
+use crate::fleet::RelayId;
 
 /// A crossing gets so long, however old the listener's last byte is: one who reads slowly has old bytes.
 const LEAST_HOLD: Duration = Duration::from_secs(5);
 
 /// After nobody could take a listener who was asked to move, how long he stays where he is.
 const STAY: Duration = Duration::from_secs(5);
+
+/// A relay that still delivers after this time does so beyond its burst: it serves the mount.
+const PROVEN_AFTER: Duration = Duration::from_secs(5);
+
+/// A relay that delivers for so long after another one fell silent is not in the same trouble.
+const PLAYS_ON: Duration = Duration::from_secs(1);
 
 /// One listener's audio.
 pub struct RelayStream {
@@ -44,6 +51,10 @@ pub struct RelayStream {
     kept_until: Option<Instant>,
     /// Until when he is not to be moved by a wish.
     stays_until: Option<Instant>,
+    /// When the current relay's stream began, until it is known to serve the mount.
+    unproven_since: Option<Instant>,
+    /// The relay that was left as it was silent, and when.
+    left_silent: Option<(RelayId, Instant)>,
 }
 
 impl std::fmt::Debug for RelayStream {
@@ -67,6 +78,8 @@ impl RelayStream {
             crossing: None,
             kept_until: None,
             stays_until: None,
+            unproven_since: Some(Instant::now()),
+            left_silent: None,
         }
     }
 
@@ -133,9 +146,17 @@ impl RelayStream {
         }
         self.heard_at = link.heard_at();
         self.kept_until = None;
+        if self
+            .unproven_since
+            .is_some_and(|since| self.heard_at > since + PROVEN_AFTER)
+        {
+            self.unproven_since = None;
+            self.seat.iter().for_each(Seat::note_serving);
+        }
         // A relay that was just landed on does not know its pace yet; the last one did.
         let pace = link.pace().bytes_per_second(self.heard_at);
         self.bytes_per_second = pace.or(self.bytes_per_second);
+        self.note_left_silent();
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
         if self.crossing.as_deref().is_some_and(stalled) {
@@ -154,10 +175,34 @@ impl RelayStream {
 
     fn lose_link(&mut self) {
         self.link = None;
+        if self.unproven_since.is_some() {
+            self.note_not_serving("closed after a burst");
+        }
         let until = self.keep();
         match &mut self.crossing {
             Some(crossing) => crossing.must_land(until),
             None => self.cross(Why::Lost),
+        }
+    }
+
+    /// Notes once that the current relay answered for the mount and does not serve it.
+    fn note_not_serving(&mut self, reason: &'static str) {
+        self.unproven_since = None;
+        self.seat
+            .iter()
+            .for_each(|seat| seat.note_not_serving(reason));
+    }
+
+    /// Once another relay has played on for a moment where one was silent, the source was not at fault.
+    fn note_left_silent(&mut self) {
+        if let Some((id, at)) = self.left_silent
+            && self.heard_at > at + PLAYS_ON
+        {
+            self.left_silent = None;
+            let reason = "silent while another relay plays on";
+            self.voyage
+                .seats
+                .note_not_serving(id, &self.voyage.mount, reason);
         }
     }
 
@@ -239,7 +284,13 @@ impl RelayStream {
         self.aboard.note_seam(seam, seat.id(), seat.relay());
         self.silence.note_landing(&mut link);
         let metaint_bytes = link.metaint_bytes();
+        self.left_silent = self
+            .seat
+            .as_ref()
+            .filter(|_| why == Why::Stalled)
+            .map(|seat| (seat.id(), Instant::now()));
         self.seat = Some(seat);
+        self.unproven_since = Some(Instant::now());
         self.link = Some(link);
         let sent_bytes = self.delivery.land(cargo, seam, titles, metaint_bytes);
         if sent_bytes > 0 {

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::fleet::{Origin, Scheme, push_target};
+use crate::fleet::{ClientPrefix, Origin, Scheme, push_target};
 
 /// ICECAST: 2.4 reads a head of at most 4 KiB, older ones overflow; fields beyond their limit are cut or left out.
 const HEAD_LIMIT_BYTES: usize = 4_000;
@@ -29,8 +29,10 @@ pub struct Request {
     pub referer: Option<Vec<u8>>,
     /// What the listener proves himself with.
     pub authorization: Option<Vec<u8>>,
-    /// Where the listener comes from, ourselves not included.
+    /// The listener's address as far as it is trusted, first, then the proxies behind it; not this balancer.
     pub forwarded_for: Vec<IpAddr>,
+    /// The client with which the listener is counted toward capacities; `None` where it counts in full.
+    pub client: Option<ClientPrefix>,
     /// He came by https.
     pub by_https: bool,
     /// Titles between the audio are wanted.
@@ -40,8 +42,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// The head for one relay: its address, its own name of the mount, and who we are to it when the listener does not
-    /// prove himself (`Basic` credentials, encoded).
+    /// The head for one relay: its address, its own name of the mount, and the configured credentials for streams
+    /// (`Basic`, encoded), which go out only when the listener sent none.
     pub fn head(&self, relay: &Origin, path: &str, basic: Option<&str>) -> Vec<u8> {
         let mut target = String::new();
         push_target(&mut target, path, self.query.as_deref());

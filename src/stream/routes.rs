@@ -38,7 +38,9 @@ struct Map {
 /// The way to one relay.
 #[derive(Default)]
 struct Way {
-    /// `Basic` credentials, encoded.
+    /// `Basic` credentials for streams, encoded.
+    ///
+    /// SECURITY: never those of the status page: listeners choose the mount and the query, and so what is opened.
     basic: Option<SecretString>,
     doorstep: Arc<Doorstep>,
 }
@@ -83,7 +85,7 @@ impl Routes {
         let way = |(id, relay): (&RelayId, &RelayConfig)| {
             let known = before.ways.get(id).map(|way| way.doorstep.clone());
             let way = Way {
-                basic: relay.credentials.as_ref().map(basic),
+                basic: relay.stream_credentials.as_ref().map(basic),
                 doorstep: known.unwrap_or_default(),
             };
             (*id, way)
@@ -119,7 +121,7 @@ impl Routes {
         self.map.load().answer_timeout
     }
 
-    /// The credentials for one relay, encoded.
+    /// The credentials for streams of one relay, encoded.
     pub fn basic(&self, id: RelayId) -> Option<SecretString> {
         self.map.load().ways.get(&id)?.basic.clone()
     }

@@ -8,7 +8,8 @@ use super::head::RelayHead;
 use super::request::Request;
 use super::routes::SharedRoutes;
 use super::search::Clock;
-use super::seats::Seats;
+use super::seats::{Seat, Seats};
+use crate::fleet::{RelayId, StreamFormat};
 
 /// Where nothing is known of a stream's pace: 128 kbit/s.
 const USUAL_BYTES_PER_SECOND: u64 = 16_000;
@@ -30,6 +31,13 @@ pub struct Voyage {
     pub stall_timeout: Option<Duration>,
     /// How long a listener is kept without audio.
     pub hold: Duration,
+}
+
+impl Voyage {
+    /// Takes a seat on the least loaded relay that is not among `except`.
+    pub fn take_seat(&self, except: &[RelayId]) -> Option<Seat> {
+        self.seats.take(&self.mount, self.request.client, except)
+    }
 }
 
 /// A listener's stream as an attempt to go on with another relay sees it.
@@ -59,11 +67,12 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether a relay serves what the listener was promised.
+    /// Whether a relay serves the format that the listener's stream began with.
     pub fn is_same_type(&self, head: &RelayHead) -> bool {
-        let ours = self.voyage.content_type.as_deref();
-        match (ours, head.content_type.as_deref()) {
-            (Some(ours), Some(theirs)) => ours.eq_ignore_ascii_case(theirs),
+        let format = |text: Option<&str>| text.and_then(StreamFormat::from_type);
+        let ours = format(self.voyage.content_type.as_deref());
+        match (ours, format(head.content_type.as_deref())) {
+            (Some(ours), Some(theirs)) => ours == theirs,
             _ => true,
         }
     }

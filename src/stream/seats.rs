@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use log::{info, warn};
+
+use super::link::{Blame, TurnedAway};
 use crate::discovery::relay_of;
-use crate::fleet::{Relay, RelayId, Scheme, SharedFleet};
-use crate::select::{RelayBackends, TuneIn, key_of};
+use crate::fleet::{ClientPrefix, Noted, Relay, RelayId, Scheme, SharedFleet, StreamFormat};
+use crate::select::{Key, RelayBackends, TuneIn};
 
 /// Where seats come from: selection and the fleet that counts them.
 #[derive(Clone)]
@@ -26,14 +29,20 @@ impl Seats {
         Self { backends, fleet }
     }
 
-    /// Takes a seat for `mount` on the least loaded relay that is not among `except`.
-    pub fn take(&self, mount: &Arc<str>, except: &[RelayId]) -> Option<Seat> {
+    /// Takes a seat for a listener of `client` and `mount` on the least loaded relay that is not among `except`.
+    pub fn take(
+        &self,
+        mount: &Arc<str>,
+        client: Option<ClientPrefix>,
+        except: &[RelayId],
+    ) -> Option<Seat> {
         // We speak to the relay ourselves: the listener's scheme does not matter to it.
         let tune_in = TuneIn {
             mount,
             scheme: Scheme::Http,
+            client,
         };
-        let key = key_of(&tune_in);
+        let key = Key::from_tune_in(&tune_in);
         let is_new = |relay: RelayId| !except.contains(&relay);
         let found = self
             .backends
@@ -46,14 +55,30 @@ impl Seats {
             id,
             relay,
             mount: mount.clone(),
-            noted_at: Instant::now(),
-            arrived: false,
+            client,
+            noted: Noted::Sent(Instant::now()),
         })
     }
 
-    /// Notes that a relay keeps somebody waiting.
-    pub fn note_trouble(&self, relay: RelayId) {
-        self.fleet.lock().note_trouble(relay);
+    /// Notes that a relay answered for a mount and does not serve it: others come first, and polls do not change that.
+    pub fn note_not_serving(&self, relay: RelayId, mount: &str, reason: &'static str) {
+        note_not_serving(&self.fleet, relay, mount, reason);
+    }
+}
+
+fn note_not_serving(fleet: &SharedFleet, id: RelayId, mount: &str, reason: &'static str) {
+    let mut fleet = fleet.lock();
+    if !fleet.note_not_serving(id, mount, reason, Instant::now()) {
+        return;
+    }
+    let relay = fleet.relay(id).cloned();
+    drop(fleet);
+    if let Some(relay) = relay {
+        let mount = mount.escape_debug();
+        warn!(
+            "relay: mount not served: relay={} mount={mount} reason=\"{reason}\"",
+            relay.name
+        );
     }
 }
 
@@ -64,9 +89,9 @@ pub struct Seat {
     id: RelayId,
     relay: Arc<Relay>,
     mount: Arc<str>,
-    /// When the fleet was told of it last: that he was sent, or that he arrived.
-    noted_at: Instant,
-    arrived: bool,
+    client: Option<ClientPrefix>,
+    /// What the fleet knows of it.
+    noted: Noted,
 }
 
 impl Seat {
@@ -85,19 +110,53 @@ impl Seat {
         self.relay.own_path(&self.mount)
     }
 
-    /// Notes that the relay serves him.
+    /// Notes that the relay takes the listener.
     pub fn note_arrival(&mut self) {
+        let Noted::Sent(sent) = self.noted else {
+            return;
+        };
         let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_arrival(self.id, &self.mount, self.noted_at, now);
-        self.noted_at = now;
-        self.arrived = true;
+        fleet.note_arrival(self.id, &self.mount, self.client, sent, now);
+        self.noted = Noted::Arrived(now);
     }
 
-    /// Notes that the relay failed this listener: others are sent there only when no other relay can take them, until
-    /// its next poll tells how it is.
+    /// Notes that the relay failed a running stream: others are sent there only when no other relay can take them, until
+    /// its next good poll.
     pub fn note_trouble(&self) {
         self.fleet.lock().note_trouble(self.id);
+    }
+
+    /// Notes why the relay did not take the listener. What is wrong with one mount is no fault of the others.
+    pub fn note_turned_away(&self, why: &TurnedAway) {
+        match why.blame() {
+            Blame::Nobody => {}
+            Blame::Relay => self.note_trouble(),
+            Blame::Mount(reason) => self.note_not_serving(reason),
+        }
+    }
+
+    /// Notes that the relay answered for the mount and does not serve it.
+    pub fn note_not_serving(&self, reason: &'static str) {
+        note_not_serving(&self.fleet, self.id, &self.mount, reason);
+    }
+
+    /// Notes that the relay has delivered audio for longer than a burst lasts.
+    pub fn note_serving(&self) {
+        let over = self.fleet.lock().note_serving(self.id, &self.mount);
+        if over.is_some() {
+            let mount = self.mount.escape_debug();
+            info!(
+                "relay: mount served again: relay={} mount={mount}",
+                self.relay.name
+            );
+        }
+    }
+
+    /// Whether a stream of this type is what the relay and the others report.
+    pub fn is_expected(&self, content_type: Option<&str>) -> bool {
+        let format = content_type.and_then(StreamFormat::from_type);
+        format.is_none_or(|format| self.fleet.lock().is_expected(self.id, &self.mount, &format))
     }
 }
 
@@ -105,6 +164,6 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_departure(self.id, &self.mount, self.noted_at, self.arrived, now);
+        fleet.note_departure(self.id, &self.mount, self.client, self.noted, now);
     }
 }

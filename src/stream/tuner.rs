@@ -1,5 +1,5 @@
-//! Tuning in, as Pingora's way to connect: a relay that does not take the listener is one that cannot be connected to, so
-//! the next one is tried before he sees anything.
+//! Tuning in, as Pingora's way to connect: the relays are tried before the listener sees anything, and where none takes it,
+//! that is a peer that cannot be connected to.
 //!
 //! PINGORA: (0.9.1) `custom_l4` puts a `VirtualSocket` under `ProxyHttp`, whose retries and hooks are used. What it writes
 //! as its request is not sent: the relay was asked already. What it reads is the head of the answer; the endless stream
@@ -7,25 +7,22 @@
 
 use std::fmt;
 use std::io::{self, Cursor};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use log::debug;
 use pingora::connectors::L4Connect;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
 use pingora::{Error, ErrorType};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
 
-use super::head::RelayHead;
+use super::first_relay::FirstRelay;
 use super::icy::IcyWriter;
-use super::link::{Link, TurnedAway};
+use super::link::TurnedAway;
 use super::outlet::Outlet;
 use super::relay_stream::RelayStream;
 use super::request::Request;
@@ -36,25 +33,20 @@ use super::streams::{Journey, Streams};
 use crate::config;
 use crate::service::{Life, Phase};
 
-/// ICECAST: it answers after 0.2 to 0.4 s, an on-demand mount that sleeps after 0.9 to 1.4 s (measured, 2.4.4).
-const HEDGE_AFTER: Duration = Duration::from_millis(1_500);
-
-/// What came of the last relay that was asked.
+/// What came of the relays that were tried: the stream, or why each of them did not take the listener.
 #[derive(Debug, Default)]
-pub struct Outcome(Mutex<Option<Result<RelayStream, TurnedAway>>>);
+pub struct Outcome(Mutex<Option<Result<RelayStream, Vec<TurnedAway>>>>);
 
 impl Outcome {
-    /// Takes it; `None` when no relay was asked since it was taken last.
-    pub fn take(&self) -> Option<Result<RelayStream, TurnedAway>> {
+    /// Takes it; `None` when no relay was tried since it was taken last.
+    pub fn take(&self) -> Option<Result<RelayStream, Vec<TurnedAway>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn put(&self, outcome: Result<RelayStream, TurnedAway>) {
+    fn put(&self, outcome: Result<RelayStream, Vec<TurnedAway>>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 }
-
-type Opened = (Seat, Result<(Link, RelayHead), TurnedAway>);
 
 /// What streams are made with.
 #[derive(Debug, Clone)]
@@ -84,7 +76,7 @@ pub struct Tuner {
 }
 
 impl Tuner {
-    /// A way to the relay of `seat`; the stream, or why it did not take the listener, is left in `outcome`.
+    /// A way that begins with the relay of `seat`; the stream, or why no relay took the listener, is left in `outcome`.
     pub fn new(
         studio: Studio,
         request: Arc<Request>,
@@ -112,57 +104,20 @@ impl Tuner {
         }
     }
 
-    /// Asks the relay of `seat`; when it takes its time another one beside it, and whichever is first counts.
-    async fn open(&self, seat: Seat) -> Opened {
-        let id = seat.id();
-        let mut first = pin!(self.ask(seat));
-        if let Ok(opened) = timeout(HEDGE_AFTER, &mut first).await {
-            return opened;
-        }
-        self.studio.seats.note_trouble(id);
-        let Some(second) = self.studio.seats.take(&self.mount, &[id]) else {
-            return first.await;
-        };
-        let mut second = pin!(self.ask(second));
-        tokio::select! {
-            opened = &mut first => match opened {
-                (_, Err(_)) => second.await,
-                opened => opened,
-            },
-            opened = &mut second => match opened {
-                (_, Err(_)) => first.await,
-                opened => opened,
-            },
-        }
-    }
-
-    async fn ask(&self, seat: Seat) -> Opened {
-        let opened = Link::open(&seat, &self.studio.routes, &self.request).await;
-        (seat, opened)
-    }
-
     /// The stream, and the head of the answer that it is the body of.
-    async fn tune_in(&self, seat: Seat) -> Result<(RelayStream, Vec<u8>), TurnedAway> {
+    async fn tune_in(&self, first: Seat) -> Result<(RelayStream, Vec<u8>), Vec<TurnedAway>> {
         let studio = &self.studio;
-        let (mut seat, opened) = self.open(seat).await;
-        let (link, head) = match opened {
-            Ok(opened) => opened,
-            Err(why) => {
-                debug!(
-                    "{} does not take a listener of {}: {why}",
-                    seat.relay().name,
-                    self.mount
-                );
-                // A relay that says no is well; one that says nothing is not.
-                if !matches!(why, TurnedAway::Status(_)) {
-                    seat.note_trouble();
-                }
-                return Err(why);
-            }
+        let search = FirstRelay {
+            seats: &studio.seats,
+            routes: &studio.routes,
+            request: &self.request,
+            mount: &self.mount,
         };
+        let (mut seat, link, head) = search.open(first).await?;
         seat.note_arrival();
         let metaint = head.metaint_bytes.filter(|_| self.request.wants_metadata);
-        let titles = metaint.map(IcyWriter::new).transpose()?;
+        let titles = metaint.map(IcyWriter::new).transpose();
+        let titles = titles.map_err(|why| vec![why.into()])?;
         let outlet = Outlet::new(titles);
         let answer = head.to_http(metaint);
         let relay = seat.relay();
@@ -210,8 +165,8 @@ impl L4Connect for Tuner {
                 Ok(VirtualSocketStream::new(Box::new(socket)).into())
             }
             Err(why) => {
-                let error = Error::explain(ErrorType::ConnectError, why.to_string());
                 self.outcome.put(Err(why));
+                let error = Error::explain(ErrorType::ConnectError, "no relay delivers");
                 Err(error)
             }
         }

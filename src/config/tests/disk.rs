@@ -136,6 +136,31 @@ fn a_password_is_read_from_beside_the_file_and_never_printed() {
 }
 
 #[test]
+fn stream_credentials_never_have_the_user_of_the_status_page() {
+    let folder = Folder::new();
+    folder.write("secret", "hackme\n", 0o600);
+    folder.write("open", "music\n", 0o600);
+    let text = |user: &str| {
+        format!("{WITH_PASSWORD}stream_username = \"{user}\"\nstream_password_file = \"open\"\n")
+    };
+    let file = folder.write("x.toml", text("listener"), 0o644);
+    let config = loaded(&file).unwrap().config;
+    let credentials = config.relays[0].stream_credentials.as_ref().unwrap();
+    assert_eq!(credentials.username, "listener");
+    assert_eq!(credentials.password.expose_secret(), "music");
+    assert!(!format!("{config:?}").contains("music"));
+
+    folder.write("x.toml", text("admin"), 0o644);
+    assert_eq!(
+        folder.problems_of(&file),
+        [
+            "x.toml:5: relay[0].stream_username: expected another user than username, which is for the status page only: \
+             every listener has the rights of this one, found the same"
+        ]
+    );
+}
+
+#[test]
 fn a_secret_that_is_exposed_or_not_there_is_refused_without_a_word_of_it() {
     let folder = Folder::new();
     let file = folder.write("x.toml", WITH_PASSWORD, 0o644);

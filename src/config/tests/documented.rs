@@ -76,6 +76,7 @@ fn it_loads_with_every_optional_line_and_those_are_the_defaults() {
         (silent.relay.weight, silent.stats)
     );
     assert!(shown.credentials.is_none() && silent.credentials.is_none());
+    assert!(shown.stream_credentials.is_none() && silent.stream_credentials.is_none());
 }
 
 #[test]

@@ -84,6 +84,8 @@ fn every_key_is_read() {
         stats = "shoutcast2"
         username = ""
         password_file = ""
+        stream_username = ""
+        stream_password_file = ""
         mounts = { "/live.mp3" = "/a b.mp3", "/other.ogg" = "/o" }
         [[mount]]
         path = "/live.mp3"

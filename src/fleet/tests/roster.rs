@@ -19,7 +19,7 @@ fn two_polled() -> Story {
     let mut story = Story::of(&["a", "b"]);
     story.poll(A, report(&[(LIVE, 3)]));
     story.poll(B, report(&[(LIVE, 1)]));
-    story.fleet.raise_pending(A, LIVE, story.now);
+    story.fleet.raise_pending(A, LIVE, None, story.now);
     story
 }
 
@@ -64,7 +64,7 @@ fn who_goes_takes_nobody_and_its_place_is_given_to_nobody_else() {
     assert_eq!(story.carriers(LIVE), [B]);
     story
         .fleet
-        .note_departure(A, LIVE, story.now, false, story.now);
+        .note_departure(A, LIVE, None, Noted::Sent(story.now), story.now);
     story.fleet.forget(A);
     assert!(story.fleet.leaving().is_empty());
     story.reform(relays(&["b", "d"]));

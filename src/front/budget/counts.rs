@@ -2,20 +2,20 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::{Over, TooManyListeners};
 use crate::config::Limits;
+use crate::fleet::ClientPrefix;
 
 /// What is there now. INVARIANT: an address without connections and streams has no entry, so there are at most as many
 /// entries as passes and seatings.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) connections: usize,
-    pub(super) addresses: HashMap<Household, Count>,
+    pub(super) addresses: HashMap<ClientPrefix, Count>,
     /// Rises with each connection.
     number: u64,
     /// The connections of which nothing is asked, by their numbers: those that came first are first. INVARIANT: all of them
@@ -32,26 +32,6 @@ pub(super) struct Count {
     pub(super) listeners: usize,
 }
 
-/// Whose connections are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Household {
-    V4(Ipv4Addr),
-    /// The network's 64 bits: an IPv6 host may take any address in it.
-    V6([u16; 4]),
-}
-
-impl Household {
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self::V6([a, b, c, d])
-            }
-        }
-    }
-}
-
 /// A connection that was let in.
 pub(super) struct Admitted {
     /// Its number.
@@ -63,7 +43,7 @@ pub(super) struct Admitted {
 impl Counts {
     pub(super) fn admit(
         &mut self,
-        household: Option<Household>,
+        client: Option<ClientPrefix>,
         limits: &Limits,
     ) -> Result<Admitted, Over> {
         let staying = self.connections.saturating_sub(self.leaving.len());
@@ -71,7 +51,7 @@ impl Counts {
         if is_full && self.resting.is_empty() {
             return Err(Over::Total);
         }
-        self.enter(household, limits)?;
+        self.enter(client, limits)?;
         if is_full && let Some((oldest, call)) = self.resting.pop_first() {
             self.leaving.insert(oldest);
             call.notify_one();
@@ -85,12 +65,12 @@ impl Counts {
     }
 
     /// A connection is gone.
-    pub(super) fn dismiss(&mut self, number: u64, household: Option<Household>) {
+    pub(super) fn dismiss(&mut self, number: u64, client: Option<ClientPrefix>) {
         self.connections = self.connections.saturating_sub(1);
         self.leaving.remove(&number);
         // A handshake that fails takes the pass with it before its rest ends.
         self.resting.remove(&number);
-        self.leave(household);
+        self.leave(client);
     }
 
     /// A connection rests: it may be told to go, once; if it was before, it is at once.
@@ -110,35 +90,35 @@ impl Counts {
     /// Puts a connection on an address.
     pub(super) fn enter(
         &mut self,
-        household: Option<Household>,
+        client: Option<ClientPrefix>,
         limits: &Limits,
     ) -> Result<(), Over> {
-        let Some(household) = household else {
+        let Some(client) = client else {
             return Ok(());
         };
-        if self.of(household).connections >= limits.connections_per_address {
+        if self.of(client).connections >= limits.connections_per_address {
             return Err(Over::Address);
         }
-        self.addresses.entry(household).or_default().connections += 1;
+        self.addresses.entry(client).or_default().connections += 1;
         Ok(())
     }
 
     /// Takes a connection off an address.
-    pub(super) fn leave(&mut self, household: Option<Household>) {
-        self.release(household, |count| {
+    pub(super) fn leave(&mut self, client: Option<ClientPrefix>) {
+        self.release(client, |count| {
             count.connections = count.connections.saturating_sub(1);
         });
     }
 
     pub(super) fn seat(
         &mut self,
-        household: Household,
+        client: ClientPrefix,
         limits: &Limits,
     ) -> Result<(), TooManyListeners> {
-        if self.of(household).listeners >= limits.listeners_per_address {
+        if self.of(client).listeners >= limits.listeners_per_address {
             return Err(TooManyListeners);
         }
-        self.addresses.entry(household).or_default().listeners += 1;
+        self.addresses.entry(client).or_default().listeners += 1;
         Ok(())
     }
 
@@ -148,18 +128,18 @@ impl Counts {
     }
 
     /// Takes a listener off an address.
-    pub(super) fn unseat(&mut self, household: Option<Household>) {
-        self.release(household, |count| {
+    pub(super) fn unseat(&mut self, client: Option<ClientPrefix>) {
+        self.release(client, |count| {
             count.listeners = count.listeners.saturating_sub(1);
         });
     }
 
-    fn of(&self, household: Household) -> Count {
-        self.addresses.get(&household).copied().unwrap_or_default()
+    fn of(&self, client: ClientPrefix) -> Count {
+        self.addresses.get(&client).copied().unwrap_or_default()
     }
 
-    fn release(&mut self, household: Option<Household>, take: impl FnOnce(&mut Count)) {
-        let entry = household.map(|household| self.addresses.entry(household));
+    fn release(&mut self, client: Option<ClientPrefix>, take: impl FnOnce(&mut Count)) {
+        let entry = client.map(|client| self.addresses.entry(client));
         let Some(Entry::Occupied(mut entry)) = entry else {
             return;
         };

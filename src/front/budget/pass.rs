@@ -9,15 +9,15 @@ use std::task::Poll;
 
 use tokio::sync::Notify;
 
-use super::counts::Household;
 use super::{Budget, Over, TooManyListeners};
+use crate::fleet::ClientPrefix;
 
 /// A connection that was let in; counts until it is dropped.
 #[derive(Debug)]
 #[must_use = "the connection counts for as long as its pass is kept"]
 pub struct Pass {
     pub(super) place: Place,
-    pub(super) household: Option<Household>,
+    pub(super) client: Option<ClientPrefix>,
 }
 
 impl Pass {
@@ -32,15 +32,15 @@ impl Pass {
     /// There are too many of that address; the refusal was counted, and the connection counts no more.
     pub fn on_behalf_of(mut self, address: IpAddr) -> Result<Self, Over> {
         let budget = self.place.budget.clone();
-        let household = budget.household(Some(address));
+        let client = budget.client(Some(address));
         let mut counts = budget.counts();
-        if let Err(over) = counts.enter(household, &budget.limits.load()) {
+        if let Err(over) = counts.enter(client, &budget.limits.load()) {
             drop(counts);
             return Err(budget.refuse(over));
         }
-        counts.leave(self.household);
+        counts.leave(self.client);
         drop(counts);
-        self.household = household;
+        self.client = client;
         Ok(self)
     }
 
@@ -51,17 +51,17 @@ impl Pass {
     /// There are too many of his address; the refusal was counted.
     pub fn listen(&self, address: Option<IpAddr>) -> Result<Seating, TooManyListeners> {
         let budget = &self.place.budget;
-        let own = || self.household;
-        let household = address.map_or_else(own, |it| budget.household(Some(it)));
-        if let Some(household) = household {
-            let seated = budget.counts().seat(household, &budget.limits.load());
+        let own = || self.client;
+        let client = address.map_or_else(own, |it| budget.client(Some(it)));
+        if let Some(client) = client {
+            let seated = budget.counts().seat(client, &budget.limits.load());
             seated.inspect_err(|_| {
                 budget.refused.listeners.fetch_add(1, Ordering::Relaxed);
             })?;
         }
         Ok(Seating {
             budget: budget.clone(),
-            household,
+            client,
             place: None,
         })
     }
@@ -77,7 +77,7 @@ impl Pass {
     ) -> Result<Seating, TooManyListeners> {
         // First what makes nobody go.
         let mut seating = self.listen(address)?;
-        let place = self.place.budget.admit_to(self.household);
+        let place = self.place.budget.admit_to(self.client);
         seating.place = Some(place.map_err(|_| TooManyListeners)?);
         Ok(seating)
     }
@@ -86,7 +86,7 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         let Place { budget, number } = &self.place;
-        budget.counts().dismiss(*number, self.household);
+        budget.counts().dismiss(*number, self.client);
     }
 }
 
@@ -95,7 +95,7 @@ impl Drop for Pass {
 #[must_use = "the listener counts for as long as his seating is kept"]
 pub struct Seating {
     budget: Arc<Budget>,
-    pub(super) household: Option<Household>,
+    pub(super) client: Option<ClientPrefix>,
     /// Where he shares a connection.
     place: Option<Pass>,
 }
@@ -103,7 +103,7 @@ pub struct Seating {
 impl Drop for Seating {
     fn drop(&mut self) {
         self.place.take();
-        self.budget.counts().unseat(self.household);
+        self.budget.counts().unseat(self.client);
     }
 }
 

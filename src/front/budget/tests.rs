@@ -225,11 +225,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// How many guards of each household there are, counted anew.
-fn tally<'a>(households: impl Iterator<Item = &'a Option<Household>>) -> BTreeMap<String, usize> {
+/// How many guards of each client there are, counted anew.
+fn tally<'a>(clients: impl Iterator<Item = &'a Option<ClientPrefix>>) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
-    for household in households.flatten() {
-        *tally.entry(format!("{household:?}")).or_default() += 1;
+    for client in clients.flatten() {
+        *tally.entry(format!("{client:?}")).or_default() += 1;
     }
     tally
 }
@@ -271,15 +271,15 @@ proptest! {
                 }
                 _ => {}
             }
-            let came = tally(passes.iter().map(|it| &it.household));
-            let hear = tally(seatings.iter().map(|it| &it.household));
+            let came = tally(passes.iter().map(|it| &it.client));
+            let hear = tally(seatings.iter().map(|it| &it.client));
             prop_assert_eq!(budget.connections(), passes.len());
             prop_assert!(passes.len() <= connections);
             prop_assert!(came.values().all(|it| *it <= per_address));
             prop_assert!(hear.values().all(|it| *it <= listeners));
-            for (household, count) in &budget.counts().addresses {
-                let household = format!("{household:?}");
-                let is_there = |tally: &BTreeMap<_, _>| tally.get(&household).copied();
+            for (client, count) in &budget.counts().addresses {
+                let client = format!("{client:?}");
+                let is_there = |tally: &BTreeMap<_, _>| tally.get(&client).copied();
                 prop_assert_eq!(count.connections, is_there(&came).unwrap_or(0));
                 prop_assert_eq!(count.listeners, is_there(&hear).unwrap_or(0));
                 prop_assert!(count.connections + count.listeners > 0);

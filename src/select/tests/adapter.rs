@@ -53,10 +53,16 @@ fn a_listener_on_https_is_told_apart_by_the_key() {
     let secure = TuneIn {
         mount: LIVE,
         scheme: Scheme::Https,
+        client: None,
     };
     let selection = selection_over(&fleet);
-    assert!(selection.iter(&key_of(&secure)).next().is_none());
-    assert!(selection.iter(&key_of(&tune_in(LIVE))).next().is_some());
+    assert!(selection.iter(&Key::from_tune_in(&secure)).next().is_none());
+    assert!(
+        selection
+            .iter(&Key::from_tune_in(&tune_in(LIVE)))
+            .next()
+            .is_some()
+    );
     assert!(selection.iter(b"\xff").next().is_none());
 }
 

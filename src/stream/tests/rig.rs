@@ -102,7 +102,7 @@ impl Rig {
 
     /// A seat on the first relay, or on the next where somebody sits there.
     pub fn seat(&self) -> Seat {
-        self.seats.take(&MOUNT.into(), &[]).unwrap()
+        self.seats.take(&MOUNT.into(), None, &[]).unwrap()
     }
 
     /// Asks those who hear the first relay to leave it.
