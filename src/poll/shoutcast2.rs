@@ -79,7 +79,7 @@ impl Stream {
     /// The stream's own path, or the one that every stream has by its number.
     fn path(&self) -> Option<String> {
         let given = match &self.streampath {
-            Loose::Text(path) if path != "/" => text::mount_path(path),
+            Loose::Text(path) => text::mount_path(path),
             _ => None,
         };
         let numbered = || Some(format!("/stream/{}/", self.id.count()?));

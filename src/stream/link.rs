@@ -27,7 +27,7 @@ use crate::fleet::is_stream;
 
 /// Audio that a relay must deliver before a listener is answered: less than any frame or page with its header holds, and
 /// enough to tell what the body is. An answer alone proves nothing.
-const FIRST_AUDIO_BYTES: usize = 64;
+pub(super) const FIRST_AUDIO_BYTES: usize = 64;
 
 /// Why a relay did not take a listener.
 #[derive(Debug, Error)]

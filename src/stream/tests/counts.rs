@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::relay::{Script, says, script, silent};
-use super::rig::{ANSWER, HOLD, Rig};
+use super::rig::{ANSWER, HOLD, MOUNT, Rig};
 use super::sound::{MP3, noise};
 use crate::fleet::RelayId;
 
@@ -65,19 +65,64 @@ async fn after_many_crossings_nobody_is_counted_who_left() {
     assert_eq!(flows(&rig), [(0, 0); 3]);
 }
 
-/// Whether the second relay is suspect after a listener of the first tried it.
-async fn is_suspect_who(script: Script) -> bool {
+/// What is wrong with the mount on the second relay after a listener of the first tried it; the relay itself is well.
+async fn trouble_after(script: Script) -> Option<&'static str> {
     let rig = Rig::of([dies(), script], Duration::from_millis(300)).await;
     let mut listener = rig.tune_in(HOLD).await.unwrap();
     // Both were tried, and now it is the second's turn again.
     listener.hears_until(|_| rig.callers()[1] >= 2).await;
     let fleet = rig.fleet.lock();
-    fleet.standing(RelayId(1)).unwrap().suspect
+    assert!(!fleet.standing(RelayId(1)).unwrap().suspect);
+    let carriers = fleet.mounts().carriers(MOUNT);
+    carriers[1].trouble.map(|trouble| trouble.reason)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_relay_that_says_no_to_one_is_not_suspect_to_all() {
-    let no = || says(b"HTTP/1.0 401 Authentication Required\r\n\r\n".to_vec());
-    assert!(!is_suspect_who(no()).await);
-    assert!(is_suspect_who(silent()).await);
+async fn a_relay_that_answers_and_does_not_serve_is_in_trouble_with_that_mount() {
+    let answers = |head: &[u8], body: &[u8]| says([head, body].concat());
+    for (script, reason) in [
+        (
+            answers(b"HTTP/1.0 401 Authentication Required\r\n\r\n", b""),
+            None,
+        ),
+        (answers(b"HTTP/1.0 403 Full\r\n\r\n", b""), None),
+        (silent(), Some("no answer in time")),
+        (answers(b"", b""), Some("closed before an answer")),
+        (answers(MP3, b""), Some("closed without audio")),
+        (answers(MP3, &[0; 63]), Some("closed without audio")),
+        (
+            script(|mut caller| async move {
+                caller.say(MP3).await?;
+                caller.keep().await
+            }),
+            Some("no audio in time"),
+        ),
+        (
+            answers(
+                b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n",
+                &[b'<'; 100],
+            ),
+            Some("a page or playlist, no stream"),
+        ),
+        (
+            answers(
+                b"HTTP/1.0 200 OK\r\nContent-Type: audio/aac\r\n\r\n",
+                &[0; 100],
+            ),
+            Some("another type of stream"),
+        ),
+        (
+            answers(
+                b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n",
+                b"",
+            ),
+            Some("unexpected status"),
+        ),
+        (
+            answers(b"SSH-2.0-OpenSSH\r\n\r\n", b""),
+            Some("answer not understood"),
+        ),
+    ] {
+        assert_eq!(trouble_after(script).await, reason);
+    }
 }

@@ -25,7 +25,7 @@ use crate::stream::scene::Voyage;
 use crate::stream::seats::Seat;
 use crate::stream::{Journey, Seam, Seats, Streams};
 
-const MOUNT: &str = "/live";
+pub const MOUNT: &str = "/live";
 
 /// More than anything here takes, on a busy machine too.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -26,8 +26,13 @@ pub struct Programme {
 impl Programme {
     /// The header pages, and so many pages of audio.
     pub fn begin(self, pages: u32) -> Vec<u8> {
+        self.begin_with(b"OpusHead\x01\x02", pages)
+    }
+
+    /// The same with this packet on the first page.
+    pub fn begin_with(self, head: &[u8], pages: u32) -> Vec<u8> {
         let tags = format!("OpusTags{}", self.seed);
-        let mut body = page(2, 0, (self.serial, 0), b"OpusHead\x01\x02");
+        let mut body = page(2, 0, (self.serial, 0), head);
         body.extend(page(0, 0, (self.serial, 1), tags.as_bytes()));
         body.extend((0..pages).flat_map(|number| self.page(number)));
         body
