@@ -65,17 +65,32 @@ pub struct Limits {
     pub listeners_per_address: usize,
     /// Whose connections count in the total only: monitors, proxies, networks with many listeners behind one address.
     pub exempt: Vec<IpNet>,
+    /// Those of them that the operator names: their listeners on the way count in full toward capacities too.
+    pub exempt_by_name: Vec<IpNet>,
 }
 
 impl Limits {
-    /// The client with which an address is counted; `None` for an exempt one.
+    /// The client whose connections and streams are limited together; `None` for an exempt address.
     ///
     /// A bind on `[::]` shows IPv4 addresses as `::ffff:a.b.c.d`, which all lie in one network of 64 bits.
-    pub fn client(&self, address: IpAddr) -> Option<ClientPrefix> {
-        let address = address.to_canonical();
-        let is_exempt = self.exempt.iter().any(|net| net.contains(&address));
-        (!is_exempt).then(|| ClientPrefix::from_address(address))
+    pub fn limited_client(&self, address: IpAddr) -> Option<ClientPrefix> {
+        client_outside(&self.exempt, address)
     }
+
+    /// The client whose unconfirmed listeners count toward capacities only up to a bound; `None` for an address that the
+    /// operator exempts by name.
+    ///
+    /// SECURITY: the default of `exempt` is for connections. A client on this machine or in a private network must not make
+    /// relays full either, by requesting redirects that it does not follow.
+    pub fn bounded_client(&self, address: IpAddr) -> Option<ClientPrefix> {
+        client_outside(&self.exempt_by_name, address)
+    }
+}
+
+fn client_outside(exempt: &[IpNet], address: IpAddr) -> Option<ClientPrefix> {
+    let address = address.to_canonical();
+    let is_exempt = exempt.iter().any(|net| net.contains(&address));
+    (!is_exempt).then(|| ClientPrefix::from_address(address))
 }
 
 /// TLS towards listeners.

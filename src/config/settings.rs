@@ -142,11 +142,13 @@ pub(super) fn limits(section: &mut Section<'_, '_>) -> Limits {
     ]
     .map(&mut count);
     let exempt = section.list("exempt", address::network).value();
-    let networks = exempt.map(|list| list.into_iter().map(|(network, _)| network).collect());
+    let networks: Option<Vec<_>> =
+        exempt.map(|list| list.into_iter().map(|(network, _)| network).collect());
     Limits {
         connections,
         connections_per_address: of_one.unwrap_or(DEFAULT_CONNECTIONS_PER_ADDRESS),
         listeners_per_address: listeners.unwrap_or(DEFAULT_LISTENERS_PER_ADDRESS),
+        exempt_by_name: networks.clone().unwrap_or_default(),
         exempt: networks.unwrap_or_else(private_networks),
     }
 }

@@ -124,7 +124,7 @@ impl Budget {
 
     /// The client with which a connection is counted; `None` where in the total only.
     fn client(&self, address: Option<IpAddr>) -> Option<ClientPrefix> {
-        self.limits.load().client(address?)
+        self.limits.load().limited_client(address?)
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {

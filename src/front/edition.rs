@@ -60,7 +60,7 @@ impl Edition {
 
     /// The client with which a listener at this address is counted toward capacities; `None` where it counts in full.
     pub fn client(&self, address: Option<IpAddr>) -> Option<ClientPrefix> {
-        self.limits.client(address?)
+        self.limits.bounded_client(address?)
     }
 
     /// Where listeners are sent for a relay; `None` for one that came later.

@@ -1,6 +1,7 @@
 //! Stories of selection, and what they share with the laws.
 
 mod adapter;
+mod capacity;
 mod laws;
 mod policies;
 

@@ -15,6 +15,7 @@ fn budget(connections: usize, per_address: usize, listeners_per_address: usize) 
         connections_per_address: per_address,
         listeners_per_address,
         exempt,
+        exempt_by_name: Vec::new(),
     }))
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::discovery::{backend_of, relay_of};
 use crate::fleet::SharedFleet;
 
-fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
+pub fn selection_over(fleet: &SharedFleet) -> Arc<LeastLoaded> {
     let count = fleet.lock().roster().count() as u32;
     // One address for all: two relays behind one address must stay two.
     let address = "127.0.0.1:8000".parse().unwrap();
