@@ -89,7 +89,7 @@ fn a_relay_learns_who_listens_and_nothing_of_his_connection() {
 
     let asks = TuneIn::to("/live.mp3?who=me")
         .with(("User-Agent", "Radio/1.0"))
-        .with(("X-Forwarded-For", "junk, 192.0.2.7"))
+        .with(("X-Forwarded-For", "203.0.113.66, 192.0.2.7"))
         .with(("X-Forwarded-Proto", "https"))
         .with(("Upgrade", "websocket"))
         .with(("Connection", "Upgrade"))

@@ -20,7 +20,11 @@ pub struct FakeRelay {
 #[derive(Debug)]
 struct Shared {
     mount: String,
-    answer: String,
+    answer: Mutex<String>,
+    /// Audio after which it sends nothing more, and whether it closes the connection then.
+    silence: Mutex<Option<(usize, bool)>>,
+    /// Time that it takes for its status page.
+    status_after: Mutex<Duration>,
     over: AtomicBool,
     asked: Mutex<Vec<String>>,
     listening: Mutex<usize>,
@@ -33,7 +37,9 @@ impl FakeRelay {
         let address = door.local_addr().unwrap();
         let shared = Arc::new(Shared {
             mount: mount.to_owned(),
-            answer: answer.to_owned(),
+            answer: Mutex::new(answer.to_owned()),
+            silence: Mutex::default(),
+            status_after: Mutex::default(),
             over: AtomicBool::new(false),
             asked: Mutex::default(),
             listening: Mutex::default(),
@@ -54,6 +60,29 @@ impl FakeRelay {
     /// Carries `mount` as icecast2 would.
     pub fn of(mount: &str) -> Self {
         Self::answering(mount, "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n")
+    }
+
+    /// Sends so many bytes of audio and keeps the connection in silence.
+    pub fn silent_after(self, bytes: usize) -> Self {
+        *self.shared.silence.lock().unwrap() = Some((bytes, false));
+        self
+    }
+
+    /// Closes the connection behind the head.
+    pub fn closing_after_the_head(self) -> Self {
+        *self.shared.silence.lock().unwrap() = Some((0, true));
+        self
+    }
+
+    /// Takes so long for each status page.
+    pub fn with_status_after(self, time: Duration) -> Self {
+        *self.shared.status_after.lock().unwrap() = time;
+        self
+    }
+
+    /// Answers with another head from now on.
+    pub fn answer_from_now_on(&self, answer: &str) {
+        *self.shared.answer.lock().unwrap() = answer.to_owned();
     }
 
     /// Where it listens.
@@ -93,24 +122,37 @@ impl Shared {
         let head = String::from_utf8_lossy(&head).into_owned();
         let target = head.split(' ').nth(1).unwrap_or_default();
         if target.starts_with("/status-json.xsl") {
+            let after = *self.status_after.lock().unwrap();
+            thread::sleep(after);
             return guest.write_all(self.status().as_bytes());
         }
         if !target.starts_with(&self.mount) {
             return guest.write_all(b"HTTP/1.0 404 File Not Found\r\n\r\n");
         }
         self.asked.lock().unwrap().push(head);
-        guest.write_all(self.answer.as_bytes())?;
-        if self
-            .answer
-            .lines()
-            .next()
-            .is_some_and(|line| line.contains(" 200"))
-        {
+        let answer = self.answer.lock().unwrap().clone();
+        guest.write_all(answer.as_bytes())?;
+        let first = answer.lines().next();
+        if first.is_some_and(|line| line.contains(" 200")) {
             *self.listening.lock().unwrap() += 1;
-            let _ = self.play(&mut guest);
+            let silence = *self.silence.lock().unwrap();
+            let _ = match silence {
+                None => self.play(&mut guest),
+                Some(silence) => Self::fall_silent(silence, &mut guest),
+            };
             *self.listening.lock().unwrap() -= 1;
         }
         Ok(())
+    }
+
+    /// The beginning of the programme, then nothing until the guest leaves.
+    fn fall_silent((bytes, closes): (usize, bool), guest: &mut TcpStream) -> io::Result<()> {
+        guest.write_all(&programme()[..bytes])?;
+        if closes {
+            return Ok(());
+        }
+        guest.set_read_timeout(None)?;
+        guest.read(&mut [0]).map(drop)
     }
 
     fn status(&self) -> String {

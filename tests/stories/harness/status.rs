@@ -34,6 +34,23 @@ impl AdminStatus {
     }
 }
 
+impl AdminStatus {
+    /// Why other relays come before the one of this name for a mount; `None` when none does.
+    #[track_caller]
+    pub fn suspicion(&self, mount: &str, relay: &str) -> Option<String> {
+        let named = |list: &Value, key: &str, name: &str| {
+            let list = list.as_array().expect("a list");
+            let found = list.iter().find(|entry| entry[key] == name);
+            found
+                .unwrap_or_else(|| panic!("no {name} in {}", self.0))
+                .clone()
+        };
+        let mount = named(&self.0["mounts"], "path", mount);
+        let carrier = named(&mount["relays"], "relay", relay);
+        carrier["suspect"].as_str().map(str::to_owned)
+    }
+}
+
 /// What the operator's `/status` says about one relay.
 #[derive(Debug, Clone)]
 pub struct RelayStatus(Value);
@@ -52,6 +69,16 @@ impl RelayStatus {
     /// Why no listener is sent to it: `down`, `full`, ...; empty when listeners are.
     pub fn ineligible(&self) -> String {
         self.word("ineligible")
+    }
+
+    /// How often it was polled.
+    pub fn polls(&self) -> u64 {
+        self.0["polls"].as_u64().expect("a number")
+    }
+
+    /// Mounts of its status page to which no listener is sent.
+    pub fn rejected_mounts(&self) -> Value {
+        self.0["rejected_mounts"].clone()
     }
 
     /// Listeners whose stream the balancer carries from it.

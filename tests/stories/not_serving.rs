@@ -1,0 +1,151 @@
+//! Relays that answer and do not serve: their status page is fine, and with the fewest listeners they attract all.
+
+use crate::harness::{
+    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, TuneIn, eventually, millis,
+    seconds,
+};
+
+const MOUNT: &str = "/live.mp3";
+
+const AUDIO: &str = "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n";
+
+/// A relay that does not serve beside one that does; the first has the lower load.
+fn before(relays: [&FakeRelay; 2]) -> ConfigText {
+    let config = relays
+        .map(FakeRelay::address)
+        .into_iter()
+        .fold(ConfigText::of_none(), ConfigText::and_relay_at);
+    config
+        .with_relay(1, "weight = 1000")
+        .with_relay(2, "weight = 1")
+        .with("mode = \"proxy\"")
+}
+
+#[test]
+fn no_listener_is_lost_to_a_relay_that_does_not_serve() {
+    for (answer, reason) in [
+        (
+            "HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>maintenance</html>",
+            "a page or playlist, no stream",
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Type: audio/x-mpegurl\r\n\r\nhttp://evil.example/\n",
+            "a page or playlist, no stream",
+        ),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Type: audio/aac\r\n\r\n",
+            "another type of stream",
+        ),
+        (
+            "HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n",
+            "unexpected status",
+        ),
+        (AUDIO, "closed without audio"),
+    ] {
+        let hole = if answer == AUDIO {
+            FakeRelay::answering(MOUNT, AUDIO).closing_after_the_head()
+        } else {
+            FakeRelay::answering(MOUNT, answer)
+        };
+        let serving = FakeRelay::of(MOUNT);
+        let balancer = Balancer::with_config(&before([&hole, &serving]));
+
+        for _ in 0..6 {
+            let radio = balancer.radio(MOUNT);
+            assert_eq!(
+                radio.head().header("content-type"),
+                Some("audio/mpeg"),
+                "{answer}"
+            );
+            radio.hear_up_to(BURST_BYTES, seconds(10));
+        }
+
+        assert!(
+            hole.asked().len() <= 2,
+            "{answer}: {} tries",
+            hole.asked().len()
+        );
+        let name = hole.address().to_string();
+        assert_eq!(
+            balancer.admin_status().suspicion(MOUNT, &name).as_deref(),
+            Some(reason)
+        );
+    }
+}
+
+#[test]
+fn a_relay_that_stays_silent_keeps_only_the_first_listener_waiting() {
+    let hole = FakeRelay::answering(MOUNT, AUDIO).silent_after(0);
+    let serving = FakeRelay::of(MOUNT);
+    let balancer = Balancer::with_config(&before([&hole, &serving]));
+
+    balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    for _ in 0..5 {
+        balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    }
+
+    assert_eq!(hole.asked().len(), 1);
+    let name = hole.address().to_string();
+    let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
+    assert_eq!(suspicion.as_deref(), Some("no audio in time"));
+}
+
+#[test]
+fn a_relay_that_falls_silent_behind_its_burst_is_left_and_avoided() {
+    let hole = FakeRelay::answering(MOUNT, AUDIO).silent_after(BURST_BYTES);
+    let serving = FakeRelay::of(MOUNT);
+    let balancer = Balancer::with_config(&before([&hole, &serving]));
+
+    let first = balancer.radio(MOUNT);
+    first.hear_up_to(BURST_BYTES + 3 * BYTES_PER_SECOND, seconds(20));
+    let name = hole.address().to_string();
+    eventually(seconds(10), "the relay is known not to serve", || {
+        let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
+        suspicion.as_deref() == Some("silent while another relay plays on")
+    });
+
+    let asked = hole.asked().len();
+    for _ in 0..3 {
+        balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    }
+    assert_eq!(hole.asked().len(), asked);
+}
+
+#[test]
+fn when_no_relay_delivers_audio_in_time_the_refusal_says_when_to_come_back() {
+    let holes = [0, 63].map(|bytes| FakeRelay::answering(MOUNT, AUDIO).silent_after(bytes));
+    let config = before([&holes[0], &holes[1]]).with_section("[stream]\nanswer_timeout = \"2s\"");
+    let balancer = Balancer::with_config(&config);
+
+    let refused = balancer.radio_that(&TuneIn::to(MOUNT));
+
+    assert_eq!(refused.head().status, 503);
+    assert!(refused.head().header("retry-after").is_some());
+    for hole in &holes {
+        assert_eq!(hole.asked().len(), 1);
+        let name = hole.address().to_string();
+        let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
+        assert_eq!(suspicion.as_deref(), Some("no audio in time"));
+    }
+}
+
+#[test]
+fn a_relay_that_serves_again_is_trusted_again() {
+    let moody = FakeRelay::answering(MOUNT, "HTTP/1.0 500 Oops\r\n\r\n");
+    let serving = FakeRelay::of(MOUNT);
+    let balancer = Balancer::with_config(&before([&moody, &serving]));
+    let name = moody.address().to_string();
+    balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    let suspicion = || balancer.admin_status().suspicion(MOUNT, &name);
+    assert_eq!(suspicion().as_deref(), Some("unexpected status"));
+
+    moody.answer_from_now_on(AUDIO);
+    let mut radios = Vec::new();
+    eventually(seconds(40), "the relay is trusted again", || {
+        if moody.listening() == 0 {
+            radios.push(balancer.radio(MOUNT));
+            std::thread::sleep(millis(200));
+        }
+        suspicion().is_none()
+    });
+}
