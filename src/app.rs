@@ -36,6 +36,7 @@ use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
     CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets, Tenure,
+    mode_of,
 };
 use crate::stream::{Mover, Seats, Studio};
 use crate::tls::{BadPair, Watch};
@@ -152,6 +153,7 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
         };
         let pages = AdminPages::new(source)
             .guarded_by(parts.token.clone())
+            .answering_to(parts.admin_hosts.clone())
             .remembering_in(parts.states.clone());
         let service = admin::service(bind, pages, identity.as_ref())?;
         server.add_service(
@@ -256,7 +258,13 @@ fn front(
     for bind in &config.binds {
         let listener = match &bind.address {
             Address::Tcp(address) => ListenerConfig::tcp(address.to_string()),
-            Address::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
+            Address::Unix(path) => {
+                let listener = ListenerConfig::uds(path.to_string_lossy());
+                match mode_of(path) {
+                    Ok(mode) => listener.permissions(mode),
+                    Err(_) => listener,
+                }
+            }
         };
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.
         service.add_listener(listener.l4_buffer(L4BufferSettings::default().read(0)));

@@ -2,8 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink,
+};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, Uid, faccessat};
 
 /// Only the owner enters.
 const FOLDER_MODE: u32 = 0o700;
@@ -11,17 +16,106 @@ const FOLDER_MODE: u32 = 0o700;
 /// Only the owner reads.
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a folder (and those above it) if there is none, and shuts others out of it in any case.
-pub(super) fn own_folder(folder: &Path) -> io::Result<()> {
+/// The bits that let other users change what is in a folder; for a group nobody can say who is in it.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// A folder for secrets cannot be used as it is.
+///
+/// SECURITY: its mode is never changed. It may be a folder of others, up to `/tmp`, which would be closed to everybody then.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderFault {
+    /// It cannot be made, entered or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A file, a pipe, a device.
+    #[error("expected a directory, found something else")]
+    NotFolder,
+    /// Other users can put files there, or take ours away.
+    #[error(
+        "expected a directory that only its owner can write to, found mode {0:04o} (chmod go-w, or name a directory in it that is not there yet)"
+    )]
+    OthersWrite(u32),
+    /// Its owner is another user.
+    #[error(
+        "expected a directory of user {ours}, as whom this process runs, found one of user {owner} (chown, or name another one)"
+    )]
+    OtherOwner {
+        /// The user that has it.
+        owner: u32,
+        /// The user of this process.
+        ours: u32,
+    },
+    /// It is ours and cannot be written to.
+    #[error("expected a directory that user {ours} can write to (chmod u+rwx), found: {source}")]
+    NotWritable {
+        /// The user of this process.
+        ours: u32,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// Makes a folder (and those above it) for the owner only if there is none. One that is there is left as it is.
+///
+/// # Errors
+/// It cannot be made, or the one that is there is no place for secrets.
+pub(super) fn own_folder(folder: &Path) -> Result<(), FolderFault> {
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(folder)?;
-    let mode = fs::metadata(folder)?.permissions().mode();
-    if mode & 0o777 != FOLDER_MODE {
-        fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))?;
+    let metadata = judge_mode(folder)?;
+    judge_owner(folder, metadata.uid())
+}
+
+/// Judges a folder before it is needed, and changes nothing. One that is not there, or cannot be seen, is no fault yet.
+///
+/// `check` is run by root, too, for a service that is another user: whose the folder is counts for others than root only.
+///
+/// # Errors
+/// The folder is no place for secrets.
+pub fn judge_folder(folder: &Path) -> Result<(), FolderFault> {
+    let hidden = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
+    match judge_mode(folder) {
+        Ok(metadata) if !Uid::effective().is_root() => judge_owner(folder, metadata.uid()),
+        Err(FolderFault::Io(error)) if hidden.contains(&error.kind()) => Ok(()),
+        judged => judged.map(drop),
     }
-    Ok(())
+}
+
+fn judge_mode(folder: &Path) -> Result<fs::Metadata, FolderFault> {
+    let metadata = fs::metadata(folder)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    match metadata.is_dir() {
+        false => Err(FolderFault::NotFolder),
+        true if mode & OTHERS_WRITE != 0 => Err(FolderFault::OthersWrite(mode)),
+        true => Ok(metadata),
+    }
+}
+
+fn judge_owner(folder: &Path, owner: u32) -> Result<(), FolderFault> {
+    let ours = Uid::effective().as_raw();
+    if owner != ours {
+        return Err(FolderFault::OtherOwner { owner, ours });
+    }
+    let all = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
+    let source = match faccessat(AT_FDCWD, folder, all, AtFlags::AT_EACCESS) {
+        Ok(()) => return Ok(()),
+        Err(errno) => errno.into(),
+    };
+    Err(FolderFault::NotWritable { ours, source })
+}
+
+/// Shuts others out of a file of ours that a copy or a backup left open; returns whether it was. A file of another user, a link and
+/// a folder are left as they are.
+pub(super) fn shut_file(path: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    let is_ours = metadata.is_file() && metadata.uid() == Uid::effective().as_raw();
+    let is_open = metadata.permissions().mode() & 0o777 & !FILE_MODE != 0;
+    if is_ours && is_open {
+        fs::set_permissions(path, Permissions::from_mode(FILE_MODE))?;
+    }
+    Ok(is_ours && is_open)
 }
 
 /// Opens an empty file to be locked.
@@ -37,11 +131,7 @@ pub(super) fn own_file(path: &Path) -> io::Result<File> {
 /// Puts `bytes` where `name` is: written beside it, brought to the disk, renamed.
 pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     replace(folder, name, |beside| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(beside)?;
+        let mut file = new_file(beside)?;
         file.write_all(bytes)?;
         file.sync_all()
     })
@@ -52,13 +142,70 @@ pub(super) fn link_whole(folder: &Path, name: &str, target: &Path) -> io::Result
     replace(folder, name, |beside| symlink(target, beside))
 }
 
-fn replace(folder: &Path, name: &str, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+/// A file that has its room on the disk before its content is known.
+///
+/// On file systems that never overwrite (btrfs, ZFS) filling it can still fail for want of room.
+#[derive(Debug)]
+pub(super) struct ReservedFile {
+    folder: PathBuf,
+    name: String,
+    beside: PathBuf,
+    file: File,
+}
+
+impl ReservedFile {
+    /// Takes room for `bytes` bytes of the file `name`, on the disk itself.
+    pub fn new(folder: &Path, name: &str, bytes: usize) -> io::Result<Self> {
+        let beside = cleared_beside(folder, name)?;
+        let file = new_file(&beside)?;
+        let reserved = Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            beside,
+            file,
+        };
+        reserved.file.write_all_at(&vec![0; bytes], 0)?;
+        reserved.file.sync_all()?;
+        Ok(reserved)
+    }
+
+    /// Puts `bytes` where `name` is, in the room that was taken.
+    pub fn fill(self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, 0)?;
+        self.file.set_len(bytes.len() as u64)?;
+        self.file.sync_all()?;
+        fs::rename(&self.beside, self.folder.join(&self.name))?;
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+impl Drop for ReservedFile {
+    fn drop(&mut self) {
+        // Once filled it has another name; one that stays behind is cleared by the next writer of that name.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
+/// Where the next version of a file is made; nothing is there.
+fn cleared_beside(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let beside = folder.join(format!(".{name}.new"));
     // One that was left by a crash; what it had is incomplete.
     match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(beside),
     }
+}
+
+fn replace(folder: &Path, name: &str, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let beside = cleared_beside(folder, name)?;
     make(&beside)
         .and_then(|()| fs::rename(&beside, folder.join(name)))
         .inspect_err(|_| {

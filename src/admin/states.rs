@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use log::{error, info, warn};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::control::STATES;
 use crate::acme::write_whole;
@@ -24,6 +25,14 @@ pub struct States {
     file: Option<PathBuf>,
     /// What was written last.
     written: Mutex<Option<Kept>>,
+}
+
+/// The states are in force and could not be stored: the next start has those that were stored before.
+#[derive(Debug, Error)]
+#[error("cannot write {}: {source}", .file.display())]
+pub struct StateFileError {
+    file: PathBuf,
+    source: io::Error,
 }
 
 /// What is in the file: the relays that are not ready.
@@ -74,19 +83,29 @@ impl States {
     }
 
     /// Keeps the states as they are.
-    pub fn keep(&self, fleet: &SharedFleet) {
-        let Some(file) = &self.file else { return };
+    ///
+    /// # Errors
+    /// They could not be stored; logged here. The next call tries again.
+    pub fn keep(&self, fleet: &SharedFleet) -> Result<(), StateFileError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = Kept::of(&fleet.lock());
         if written.as_ref() == Some(&kept) {
-            return;
+            return Ok(());
         }
         match store(file, &kept) {
-            Ok(()) => *written = Some(kept),
-            Err(error) => error!(
-                "cannot write {}: {error}; what was set of relays is forgotten at the next start",
-                file.display()
-            ),
+            Ok(()) => {
+                *written = Some(kept);
+                Ok(())
+            }
+            Err(source) => {
+                let file = file.clone();
+                let failed = StateFileError { file, source };
+                error!("{failed}; what was set of relays is forgotten at the next start");
+                Err(failed)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod laws;
+mod mount_capacity;
 mod policies;
 
 use std::sync::Arc;
