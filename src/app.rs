@@ -29,7 +29,7 @@ use parts::Parts;
 use reload::Reload;
 
 use crate::acme::Acme;
-use crate::admin::{AdminPages, Source};
+use crate::admin::{AdminPages, Source, StateRetry};
 use crate::config::{Address, Config, Reading, Sources};
 use crate::front::{self, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
 use crate::poll::{PollerError, Rounds};
@@ -151,6 +151,12 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
             acme: acme_status,
             life: life.clone(),
         };
+        let retry = StateRetry {
+            states: parts.states.clone(),
+            fleet: parts.fleet.clone(),
+            life: life.clone(),
+        };
+        server.add_service(background_service("relay states", retry));
         let pages = AdminPages::new(source)
             .guarded_by(parts.token.clone())
             .answering_to(parts.admin_hosts.clone())

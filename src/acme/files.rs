@@ -7,8 +7,7 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::unistd::{AccessFlags, Uid, faccessat};
+use nix::unistd::Uid;
 
 /// Only the owner enters.
 const FOLDER_MODE: u32 = 0o700;
@@ -32,7 +31,7 @@ pub enum FolderFault {
     NotFolder,
     /// Other users can put files there, or take ours away.
     #[error(
-        "expected a directory that only its owner can write to, found mode {0:04o} (chmod go-w, or name a directory in it that is not there yet)"
+        "expected a directory that only its owner can write to, found mode {0:04o} (name a directory in it that is not there yet; or chmod go-w, if nothing else uses it)"
     )]
     OthersWrite(u32),
     /// Its owner is another user.
@@ -45,14 +44,9 @@ pub enum FolderFault {
         /// The user of this process.
         ours: u32,
     },
-    /// It is ours and cannot be written to.
-    #[error("expected a directory that user {ours} can write to (chmod u+rwx), found: {source}")]
-    NotWritable {
-        /// The user of this process.
-        ours: u32,
-        /// The system's answer.
-        source: io::Error,
-    },
+    /// It is ours and closed to ourselves.
+    #[error("expected a directory that its owner can write to, found mode {0:04o} (chmod u+rwx)")]
+    ShutToOwner(u32),
 }
 
 /// Makes a folder (and those above it) for the owner only if there is none. One that is there is left as it is.
@@ -64,8 +58,8 @@ pub(super) fn own_folder(folder: &Path) -> Result<(), FolderFault> {
         .recursive(true)
         .mode(FOLDER_MODE)
         .create(folder)?;
-    let metadata = judge_mode(folder)?;
-    judge_owner(folder, metadata.uid())
+    let (mode, owner) = mode_and_owner(folder)?;
+    judge(mode, owner, Uid::effective())
 }
 
 /// Judges a folder before it is needed, and changes nothing. One that is not there, or cannot be seen, is no fault yet.
@@ -76,34 +70,36 @@ pub(super) fn own_folder(folder: &Path) -> Result<(), FolderFault> {
 /// The folder is no place for secrets.
 pub fn judge_folder(folder: &Path) -> Result<(), FolderFault> {
     let hidden = [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied];
-    match judge_mode(folder) {
-        Ok(metadata) if !Uid::effective().is_root() => judge_owner(folder, metadata.uid()),
-        Err(FolderFault::Io(error)) if hidden.contains(&error.kind()) => Ok(()),
-        judged => judged.map(drop),
-    }
+    let (mode, owner) = match mode_and_owner(folder) {
+        Err(FolderFault::Io(error)) if hidden.contains(&error.kind()) => return Ok(()),
+        found => found?,
+    };
+    let ours = Uid::effective();
+    let owner = if ours.is_root() { ours.as_raw() } else { owner };
+    judge(mode, owner, ours)
 }
 
-fn judge_mode(folder: &Path) -> Result<fs::Metadata, FolderFault> {
+fn mode_and_owner(folder: &Path) -> Result<(u32, u32), FolderFault> {
     let metadata = fs::metadata(folder)?;
-    let mode = metadata.permissions().mode() & 0o7777;
     match metadata.is_dir() {
+        true => Ok((metadata.permissions().mode() & 0o7777, metadata.uid())),
         false => Err(FolderFault::NotFolder),
-        true if mode & OTHERS_WRITE != 0 => Err(FolderFault::OthersWrite(mode)),
-        true => Ok(metadata),
     }
 }
 
-fn judge_owner(folder: &Path, owner: u32) -> Result<(), FolderFault> {
-    let ours = Uid::effective().as_raw();
-    if owner != ours {
+/// Judges a folder by its mode and its owner for a process of the user `ours`; modes forbid root nothing.
+fn judge(mode: u32, owner: u32, ours: Uid) -> Result<(), FolderFault> {
+    if mode & OTHERS_WRITE != 0 {
+        return Err(FolderFault::OthersWrite(mode));
+    }
+    if owner != ours.as_raw() {
+        let ours = ours.as_raw();
         return Err(FolderFault::OtherOwner { owner, ours });
     }
-    let all = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
-    let source = match faccessat(AT_FDCWD, folder, all, AtFlags::AT_EACCESS) {
-        Ok(()) => return Ok(()),
-        Err(errno) => errno.into(),
-    };
-    Err(FolderFault::NotWritable { ours, source })
+    match ours.is_root() || mode & FOLDER_MODE == FOLDER_MODE {
+        true => Ok(()),
+        false => Err(FolderFault::ShutToOwner(mode)),
+    }
 }
 
 /// Shuts others out of a file of ours that a copy or a backup left open; returns whether it was. A file of another user, a link and
@@ -214,4 +210,34 @@ fn replace(folder: &Path, name: &str, make: impl Fn(&Path) -> io::Result<()>) ->
         })?;
     // A rename is on the disk only when its folder is.
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_folder_that_its_owner_alone_writes_to_is_a_place_for_secrets() {
+        let user = Uid::from_raw(7);
+        for mode in [0o700, 0o755, 0o750, 0o2755, 0o1700] {
+            judge(mode, 7, user).unwrap();
+            judge(mode, 0, Uid::from_raw(0)).unwrap();
+        }
+        for mode in [0o777, 0o1777, 0o770, 0o2770, 0o702] {
+            let fault = judge(mode, 7, user).unwrap_err();
+            assert!(matches!(fault, FolderFault::OthersWrite(found) if found == mode));
+        }
+        for (owner, ours) in [(0, 7), (8, 7), (7, 0)] {
+            let fault = judge(0o755, owner, Uid::from_raw(ours)).unwrap_err();
+            let told = format!(
+                "of user {ours}, as whom this process runs, found one of user {owner} (chown"
+            );
+            assert!(fault.to_string().contains(&told), "{fault}");
+        }
+        for mode in [0o555, 0o600, 0o300] {
+            let fault = judge(mode, 7, user).unwrap_err();
+            assert!(matches!(fault, FolderFault::ShutToOwner(found) if found == mode));
+        }
+        judge(0o555, 0, Uid::from_raw(0)).unwrap();
+    }
 }

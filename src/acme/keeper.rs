@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use log::{error, info, warn};
+use log::{Level, error, info, log};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
@@ -312,7 +312,13 @@ impl<'a> Keeping<'a> {
         };
         let next = self.acme.clock.now() + pause;
         let text = error.text();
-        warn!(
+        // Nothing but an operator makes that better.
+        let level = match error.costs_a_certificate() {
+            true => Level::Error,
+            false => Level::Warn,
+        };
+        log!(
+            level,
             "no certificate for {}: {text}; next attempt at {}{why}",
             list(&self.names),
             humantime::format_rfc3339_seconds(next)

@@ -12,6 +12,7 @@ mod guard;
 mod hosts;
 mod metrics;
 mod process;
+mod state_retry;
 mod states;
 mod status;
 mod strikes;
@@ -41,6 +42,7 @@ pub use door::AdminDoor;
 pub use guard::SharedToken;
 pub use hosts::{AllowedHosts, SharedHosts};
 pub use metrics::Source;
+pub use state_retry::StateRetry;
 pub use states::States;
 
 const MAP: &str =

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use log::{error, info, warn};
@@ -25,6 +26,8 @@ pub struct States {
     file: Option<PathBuf>,
     /// What was written last.
     written: Mutex<Option<Kept>>,
+    /// The last attempt to write failed.
+    is_behind: AtomicBool,
 }
 
 /// The states are in force and could not be stored: the next start has those that were stored before.
@@ -46,7 +49,7 @@ impl States {
     pub fn kept_in(file: Option<PathBuf>) -> Self {
         Self {
             file,
-            written: Mutex::default(),
+            ..Self::default()
         }
     }
 
@@ -87,26 +90,42 @@ impl States {
     /// # Errors
     /// They could not be stored; logged here. The next call tries again.
     pub fn keep(&self, fleet: &SharedFleet) -> Result<(), StateFileError> {
+        let kept = self.try_to_keep(fleet);
+        if let Err(error) = &kept {
+            error!("{error}; what was set of relays is forgotten at the next start");
+        }
+        kept
+    }
+
+    /// Whether the last attempt to keep the states failed.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what the last attempt did not; a failure is in the log already.
+    pub fn catch_up(&self, fleet: &SharedFleet) {
+        if self.is_behind() && self.try_to_keep(fleet).is_ok() {
+            info!("admin: relay states stored, after earlier attempts failed");
+        }
+    }
+
+    fn try_to_keep(&self, fleet: &SharedFleet) -> Result<(), StateFileError> {
         let Some(file) = &self.file else {
             return Ok(());
         };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = Kept::of(&fleet.lock());
-        if written.as_ref() == Some(&kept) {
-            return Ok(());
-        }
-        match store(file, &kept) {
-            Ok(()) => {
-                *written = Some(kept);
-                Ok(())
-            }
-            Err(source) => {
-                let file = file.clone();
-                let failed = StateFileError { file, source };
-                error!("{failed}; what was set of relays is forgotten at the next start");
-                Err(failed)
-            }
-        }
+        let stored = match written.as_ref() == Some(&kept) {
+            true => Ok(()),
+            false => store(file, &kept),
+        };
+        self.is_behind.store(stored.is_err(), Ordering::Relaxed);
+        stored.map_err(|source| StateFileError {
+            file: file.clone(),
+            source,
+        })?;
+        *written = Some(kept);
+        Ok(())
     }
 }
 

@@ -232,7 +232,7 @@ pub enum ControlError {
     },
     /// The relay's state is in force; the file of the states could not be written.
     #[error(
-        "{state}: in force at {address}, but not stored ({why}): after a restart the relay is as before; make the file writable, then give the same order again"
+        "{state}: in force at {address}, but not stored ({why}): after a restart the relay is as before; make the file writable, and give the same order again to see that it is stored"
     )]
     NotStored {
         /// Where it was tried.

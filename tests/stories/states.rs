@@ -94,6 +94,14 @@ fn an_order_that_cannot_be_stored_is_in_force_and_its_command_says_what_to_do() 
     let ended = guarded.command(&["drain", &name]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(folder.read("relays.json").contains(&name));
+
+    fs::create_dir(&in_the_way).unwrap();
+    let ended = guarded.command(&["maint", &name]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    fs::remove_dir(&in_the_way).unwrap();
+    eventually(seconds(60), "it is stored by itself", || {
+        folder.read("relays.json").contains("maint")
+    });
 }
 
 /// One who lets connections in and says nothing: the first round of polls takes as long as it may.

@@ -93,7 +93,7 @@ fn directory_that_others_can_write_to_is_refused_and_left_as_it_is() {
             store.draft(key, HERE).unwrap_err(),
         ] {
             let told = format!(
-                "cannot use {}: expected a directory that only its owner can write to, found mode {open:04o} (chmod go-w",
+                "cannot use {}: expected a directory that only its owner can write to, found mode {open:04o} (name a directory in it",
                 folder.path().display()
             );
             let error = error.to_string();

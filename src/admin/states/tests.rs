@@ -107,7 +107,11 @@ fn states_that_cannot_be_stored_are_an_error_until_they_can() {
         let expected = format!("cannot write {}: ", file.display());
         assert!(error.starts_with(&expected), "{error}");
     }
+    states.catch_up(&fleet);
+    assert!(states.is_behind());
     fs::remove_dir(&file).unwrap();
-    states.keep(&fleet).unwrap();
+    states.catch_up(&fleet);
+    assert!(!states.is_behind());
     assert_eq!(load(&file).unwrap().relays.len(), 1);
+    states.keep(&fleet).unwrap();
 }

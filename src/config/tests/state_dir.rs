@@ -18,7 +18,7 @@ fn directory_that_others_can_write_to_is_refused_before_anything_is_done_to_it()
         fs::set_permissions(&state, Permissions::from_mode(mode)).unwrap();
         let told = format!(
             "x.toml:5: tls.acme.state_dir: state: expected a directory that only its owner can write to, found mode {mode:04o} \
-             (chmod go-w, or name a directory in it that is not there yet)"
+             (name a directory in it that is not there yet; or chmod go-w, if nothing else uses it)"
         );
         assert_eq!(folder.problems_of(&file), [told]);
         let found = fs::metadata(&state).unwrap().permissions().mode();
