@@ -67,7 +67,8 @@ pub(super) struct Draft<'a> {
 }
 
 impl Store {
-    /// A folder for a new certificate, with its key in it, and room for its order: a full disk is found before anything is ordered.
+    /// A folder for a new certificate, with its key in it, and room for its order: a full disk is
+    /// found before anything is ordered.
     ///
     /// # Errors
     /// The directory cannot be written.

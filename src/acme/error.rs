@@ -78,7 +78,8 @@ pub enum AcmeError {
     /// What came is for other names.
     #[error("the server's certificate is for {0}")]
     OtherNames(String),
-    /// Another certificate would be due as well: each costs one of the few that an authority gives in a week.
+    /// Another certificate would be due as well: each costs one of the few that an authority gives
+    /// in a week.
     #[error(
         "the new certificate is already due for renewal by the clock of this machine, which is about {} ahead of the authority's: set the clock",
         days(*.0)
@@ -139,12 +140,12 @@ impl AcmeError {
         }
     }
 
-    /// Whether the attempt cost an order that nothing is left of.
+    /// True where the attempt cost an order that nothing is left of.
     pub(super) fn costs_an_order(&self) -> bool {
         matches!(self, Self::OrderLost(_))
     }
 
-    /// Whether the server made a certificate that is of no use.
+    /// True where the server made a certificate that is of no use.
     pub(super) fn costs_a_certificate(&self) -> bool {
         matches!(
             self,

@@ -15,12 +15,14 @@ const FOLDER_MODE: u32 = 0o700;
 /// Only the owner reads.
 const FILE_MODE: u32 = 0o600;
 
-/// The bits that let other users change what is in a folder; for a group nobody can say who is in it.
+/// The bits that let other users change what is in a folder. A group counts as others: its members
+/// are not known here.
 const OTHERS_WRITE: u32 = 0o022;
 
 /// A folder for secrets cannot be used as it is.
 ///
-/// SECURITY: its mode is never changed. It may be a folder of others, up to `/tmp`, which would be closed to everybody then.
+/// SECURITY: its mode is never changed. It may be a folder of others, up to `/tmp`, which would be
+/// closed to all other users then.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderFault {
     /// It cannot be made, entered or read.
@@ -49,7 +51,8 @@ pub enum FolderFault {
     ShutToOwner(u32),
 }
 
-/// Makes a folder (and those above it) for the owner only if there is none. One that is there is left as it is.
+/// Makes a folder (and those above it) for the owner only if there is none. One that is there is
+/// left as it is.
 ///
 /// # Errors
 /// It cannot be made, or the one that is there is no place for secrets.
@@ -62,9 +65,11 @@ pub(super) fn own_folder(folder: &Path) -> Result<(), FolderFault> {
     judge(mode, owner, Uid::effective())
 }
 
-/// Judges a folder before it is needed, and changes nothing. One that is not there, or cannot be seen, is no fault yet.
+/// Judges a folder before it is needed, and changes nothing. One that is not there, or cannot be
+/// seen, is no fault yet.
 ///
-/// `check` is run by root, too, for a service that is another user: whose the folder is counts for others than root only.
+/// `check` is run by root, too, for a service that is another user: the folder's owner counts for
+/// other users than root only.
 ///
 /// # Errors
 /// The folder is no place for secrets.
@@ -87,7 +92,8 @@ fn mode_and_owner(folder: &Path) -> Result<(u32, u32), FolderFault> {
     }
 }
 
-/// Judges a folder by its mode and its owner for a process of the user `ours`; modes forbid root nothing.
+/// Judges a folder by its mode and its owner for a process of the user `ours`; modes forbid root
+/// nothing.
 fn judge(mode: u32, owner: u32, ours: Uid) -> Result<(), FolderFault> {
     if mode & OTHERS_WRITE != 0 {
         return Err(FolderFault::OthersWrite(mode));
@@ -102,8 +108,8 @@ fn judge(mode: u32, owner: u32, ours: Uid) -> Result<(), FolderFault> {
     }
 }
 
-/// Shuts others out of a file of ours that a copy or a backup left open; returns whether it was. A file of another user, a link and
-/// a folder are left as they are.
+/// Shuts others out of a file of ours that a copy or a backup left open; returns whether it was. A
+/// file of another user, a link and a folder are left as they are.
 pub(super) fn shut_file(path: &Path) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
     let is_ours = metadata.is_file() && metadata.uid() == Uid::effective().as_raw();
@@ -177,7 +183,8 @@ impl ReservedFile {
 
 impl Drop for ReservedFile {
     fn drop(&mut self) {
-        // Once filled it has another name; one that stays behind is cleared by the next writer of that name.
+        // Once filled it has another name; one that stays behind is cleared by the next writer of
+        // that name.
         let _ = fs::remove_file(&self.beside);
     }
 }
@@ -190,7 +197,7 @@ fn new_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Where the next version of a file is made; nothing is there.
+/// Path at which the next version of a file is made; nothing is there.
 fn cleared_beside(folder: &Path, name: &str) -> io::Result<PathBuf> {
     let beside = folder.join(format!(".{name}.new"));
     // One that was left by a crash; what it had is incomplete.

@@ -133,7 +133,8 @@ impl<'a> Keeping<'a> {
                     Some(left) => {
                         self.hold(&need, now, left, was_held);
                         was_held = true;
-                        // The clock may be set at any moment: then the certificate is good as it is.
+                        // The clock may be set at any moment: then the certificate is good as it
+                        // is.
                         left.min(self.acme.pace.look)
                     }
                     None => match self.renew(&need, claim).await {
@@ -163,11 +164,12 @@ impl<'a> Keeping<'a> {
         pause.max(self.acme.pace.first_pause)
     }
 
-    /// How long no other certificate is ordered although the present one is due: it was due when it was ordered, so the clock is
-    /// ahead of the authority's, and another one would be due as well.
+    /// Time for which no other certificate is ordered although the present one is due: it was due
+    /// when it was ordered, so the clock is ahead of the authority's, and another one would be due
+    /// as well.
     ///
-    /// Both times are by this machine's clock, and the first is in the order's file: a restart orders nothing either. When the clock
-    /// was set back since, nothing follows from the first.
+    /// Both times are by this machine's clock, and the first is in the order's file: a restart
+    /// orders nothing either. When the clock was set back since, nothing follows from the first.
     fn held(&self, need: &Need, now: SystemTime) -> Option<Duration> {
         let Need::Due(validity) = need else {
             return None;
@@ -332,7 +334,8 @@ impl<'a> Keeping<'a> {
     }
 }
 
-/// What a certificate means that is due as soon as it is there: the authority made it just now by its own clock.
+/// Error of a certificate that is due as soon as it is there: the authority made it just now by its
+/// own clock.
 fn clock_ahead(validity: &Validity, now: SystemTime) -> AcmeError {
     AcmeError::ClockAhead(now.duration_since(validity.not_before).unwrap_or_default())
 }

@@ -49,7 +49,7 @@ pub struct Settings {
     pub directory: String,
     /// Which of the server's customers we are, where it wants to know.
     pub binding: Option<Binding>,
-    /// Where account and certificates are kept; made if it is not there, for the owner only.
+    /// Directory of account and certificates; made if it is not there, for the owner only.
     pub state_dir: PathBuf,
     /// The authorities of a private ACME server, in PEM; those of the system if there is none.
     pub ca_file: Option<PathBuf>,

@@ -64,7 +64,8 @@ impl Pace {
         verdict: Duration::from_secs(180),
         // A hundred names are some three hundred requests.
         attempt: Duration::from_secs(900),
-        // Let's Encrypt gives five certificates a week for one set of names: this makes at most four of it.
+        // Let's Encrypt gives five certificates a week for one set of names: this makes at most
+        // four of it.
         wasted: Duration::from_secs(48 * 3600),
         look: Duration::from_secs(600),
     };
@@ -77,8 +78,9 @@ impl Pace {
         self
     }
 
-    /// The pause after a certificate that is good for `lifetime` and was of no use, for example because it was due at once: a third of
-    /// the lifetime at most, so that one which the authority's clock still calls good is replaced in time.
+    /// The pause after a certificate that is good for `lifetime` and was of no use, for example
+    /// because it was due at once: a third of the lifetime at most, so that one which the
+    /// authority's clock still calls good is replaced in time.
     pub fn after_waste(&self, lifetime: Option<Duration>) -> Duration {
         let longest = lifetime.map_or(self.wasted, |lifetime| lifetime / 3);
         self.wasted.min(longest).max(self.first_pause)

@@ -92,7 +92,7 @@ pub enum StoreError {
     Folder {
         /// The state directory, or a folder in it.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault: expected and found.
         fault: FolderFault,
     },
     /// The account is there and cannot be read: a new one in its place would be one too many.
@@ -137,7 +137,7 @@ pub(super) enum Need {
 }
 
 impl Need {
-    /// How long certificates of this server are good, as far as that is known.
+    /// Lifetime of certificates of this server, as far as that is known.
     pub fn lifetime(&self) -> Option<Duration> {
         match self {
             Self::Due(validity) => Some(validity.lifetime()),
@@ -203,7 +203,8 @@ impl Store {
         }
     }
 
-    /// When the order of the certificate that is served was placed, by the clock of then; none where that was not noted.
+    /// When the order of the certificate that is served was placed, by the clock of then; none
+    /// where that was not noted.
     pub fn ordered_at(&self) -> Option<SystemTime> {
         let paths = Paths::within(&self.folder).settled().ok()?;
         Ordered::read(paths.chain.parent()?).ok()??.begun_at()

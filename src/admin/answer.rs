@@ -54,7 +54,7 @@ impl Answer {
         self.with(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// Whether it is the last one on its connection.
+    /// True for the last one on its connection.
     pub fn is_closing(&self) -> bool {
         self.fields
             .iter()

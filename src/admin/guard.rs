@@ -1,7 +1,8 @@
 //! The guard: who may change something.
 //!
-//! In: a request's header fields and the address it came from. Out: nothing, or why not. The right token always passes; wrong
-//! ones are limited by address. Neither keeps nor shows what was given as a token.
+//! In: a request's header fields and the address it came from. Out: nothing, or why not. The right
+//! token always passes; wrong ones are limited by address. Neither keeps nor shows what was given
+//! as a token.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,8 +89,9 @@ impl Guard {
         if !headers.contains_key(header::AUTHORIZATION) {
             return Err(Denial::Missing);
         }
-        // SECURITY: the comparison comes before the throttle, or six wrong tokens of any process behind one address would lock
-        // its operator out. The throttle bounds what wrong tokens cost; only the token's own randomness makes guessing hopeless.
+        // SECURITY: the comparison comes before the throttle, or six wrong tokens of any process
+        // behind one address would lock its operator out. The throttle bounds what wrong tokens
+        // cost; only the token's own randomness makes guessing hopeless.
         if knows(headers, &token) {
             return Ok(());
         }

@@ -2,9 +2,10 @@
 //!
 //! In: a request's target and its `Host`. Out: the name that is not allowed, or nothing. Pure.
 //!
-//! SECURITY: a web page may lead its own name to our address and read our answers then, from inside a network that its author
-//! does not reach. The browser still sends that name in `Host`. A page can neither choose an IP address nor `localhost` for its
-//! name, so both are always allowed; other names are allowed only when they are listed.
+//! SECURITY: a web page may lead its own name to our address and read our answers then, from inside
+//! a network that its author does not reach. The browser still sends that name in `Host`. A page
+//! can neither choose an IP address nor `localhost` for its name, so both are always allowed; other
+//! names are allowed only when they are listed.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -62,7 +63,8 @@ impl AllowedHosts {
     }
 }
 
-/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`; none where something else stands in the place of the port.
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`; none where something else stands in the
+/// place of the port.
 fn host_of(authority: &str) -> Option<&str> {
     let end = authority.rfind(']').map_or(0, |end| end + 1);
     let (literal, rest) = authority.split_at_checked(end)?;

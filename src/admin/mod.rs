@@ -205,8 +205,8 @@ impl AdminPages {
     }
 }
 
-/// Whether it is a page of one word for an orchestrator's probe, which asks by whatever name it has for us. Such a page says no
-/// more than an open port does.
+/// True for a page of one word, for the probe of an orchestrator, which uses a name of its own for
+/// this address. Such a page says no more than an open port does.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/live" | "/ready")
 }

@@ -1,4 +1,5 @@
-//! Retries to store the relays' states while the last attempt failed: a full disk has room again at some time.
+//! Retries to store the relays' states while the last attempt failed: a full disk has room again at
+//! some time.
 
 use std::sync::Arc;
 use std::time::Duration;

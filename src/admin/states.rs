@@ -30,7 +30,8 @@ pub struct States {
     is_behind: AtomicBool,
 }
 
-/// The states are in force and could not be stored: the next start has those that were stored before.
+/// The states are in force and could not be stored: the next start has those that were stored
+/// before.
 #[derive(Debug, Error)]
 #[error("cannot write {}: {source}", .file.display())]
 pub struct StateFileError {
@@ -97,7 +98,7 @@ impl States {
         kept
     }
 
-    /// Whether the last attempt to keep the states failed.
+    /// True while the last attempt to keep the states is one that failed.
     pub fn is_behind(&self) -> bool {
         self.is_behind.load(Ordering::Relaxed)
     }

@@ -67,7 +67,8 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
     })
 }
 
-/// The directory for account and certificates. It need not be there yet; one that is there must be a place for keys.
+/// The directory for account and certificates. It need not be there yet; one that is there must be
+/// a place for keys.
 fn state_dir_of(section: &mut Section<'_, '_>, read: Read<String>) -> PathBuf {
     let (path, spot) = match read.given() {
         Some((path, spot)) => (path, spot),

@@ -166,7 +166,7 @@ pub enum Fault {
     Folder {
         /// The directory, beside the configuration file where it was named so.
         folder: PathBuf,
-        /// What was expected, and found.
+        /// The fault: expected and found.
         fault: FolderFault,
     },
     /// Neither the file nor the environment names a relay.

@@ -24,7 +24,8 @@ pub struct Admin {
     pub tls: Option<AdminTls>,
     /// What a request must know to change anything; `None` refuses every change.
     pub token: Option<Token>,
-    /// Names under which it answers besides IP addresses and `localhost`: in lower case, without port and last dot.
+    /// Names under which it answers besides IP addresses and `localhost`: in lower case, without
+    /// port and last dot.
     pub hosts: Vec<String>,
     /// Where it is kept what an operator wants of relays; `None` forgets it at the end.
     pub state_file: Option<PathBuf>,

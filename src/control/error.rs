@@ -227,7 +227,7 @@ pub enum ControlError {
         "the balancer at {address} does not answer to that name: add it to hosts of [admin] in its configuration and reload it, or name its IP address with --admin"
     )]
     NameNotListed {
-        /// Where it was tried.
+        /// Address that was tried.
         address: String,
     },
     /// The relay's state is in force; the file of the states could not be written.
@@ -235,7 +235,7 @@ pub enum ControlError {
         "{state}: in force at {address}, but not stored ({why}): after a restart the relay is as before; make the file writable, and give the same order again to see that it is stored"
     )]
     NotStored {
-        /// Where it was tried.
+        /// Address that was tried.
         address: String,
         /// The relay's state, as for an order that was stored.
         state: String,

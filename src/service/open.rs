@@ -16,7 +16,8 @@ use crate::config::{Address, Config};
 /// As Pingora has it: the system cuts it down to what it allows (net.core.somaxconn).
 const BACKLOG: i32 = 65_535;
 
-/// Everybody may connect to a unix socket that we open: its folder says who reaches it.
+/// Mode of a unix socket that is opened here: every user may connect, and its folder limits which
+/// ones reach it.
 const MODE: u32 = 0o666;
 
 /// Opens a socket that listens.
@@ -68,8 +69,9 @@ fn listen_unix(path: &Path) -> io::Result<OwnedFd> {
 
 /// Makes sure of what Pingora needs of a socket that it takes.
 ///
-/// PINGORA: (0.9.1) it does not ask whether the socket blocks, and panics when it may not set the mode of a unix socket. It is given
-/// the mode that the socket has: one that was handed over keeps that of its maker (`SocketMode=`).
+/// PINGORA: (0.9.1) it does not ask whether the socket blocks, and panics when it may not set the
+/// mode of a unix socket. It is given the mode that the socket has: one that was handed over keeps
+/// that of its maker (`SocketMode=`).
 pub(super) fn prepared(
     address: &Address,
     (fd, owner): (OwnedFd, Owner),

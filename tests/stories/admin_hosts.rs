@@ -1,4 +1,5 @@
-//! Names of the operator's address: `[admin] hosts`, against web pages that lead their own name to it.
+//! Names of the operator's address: `[admin] hosts`, against web pages that lead their own name to
+//! it.
 
 use std::fs;
 use std::io::Write as _;

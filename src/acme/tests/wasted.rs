@@ -1,4 +1,5 @@
-//! Orders and certificates that would be wasted: a clock that is ahead, a disk without room, a server whose certificates are of no use.
+//! Orders and certificates that would be wasted: a clock that is ahead, a disk without room, a
+//! server whose certificates are of no use.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -8,7 +8,8 @@ const HTTPS: TuneIn<'_> = TuneIn {
     scheme: Scheme::Https,
 };
 
-/// Relays of which each may have three listeners of `/live.mp3`, and as many of other mounts as come.
+/// Relays of which each may have three listeners of `/live.mp3`, and as many of other mounts as
+/// come.
 fn limited(names: &[&str]) -> Fleet {
     let mut rules = rules();
     rules.mounts.capacities.insert(LIVE.to_owned(), 3);
