@@ -29,13 +29,14 @@ use parts::Parts;
 use reload::Reload;
 
 use crate::acme::Acme;
-use crate::admin::{AdminPages, Source};
+use crate::admin::{AdminPages, Source, StateRetry};
 use crate::config::{Address, Config, Reading, Sources};
 use crate::front::{self, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
 use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
     CannotListen, Doors, Entry, Herald, Keeper, KeeperParts, Life, Notifier, Sockets, Tenure,
+    mode_of,
 };
 use crate::stream::{Mover, Seats, Studio};
 use crate::tls::{BadPair, Watch};
@@ -150,8 +151,15 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
             acme: acme_status,
             life: life.clone(),
         };
+        let retry = StateRetry {
+            states: parts.states.clone(),
+            fleet: parts.fleet.clone(),
+            life: life.clone(),
+        };
+        server.add_service(background_service("relay states", retry));
         let pages = AdminPages::new(source)
             .guarded_by(parts.token.clone())
+            .answering_to(parts.admin_hosts.clone())
             .remembering_in(parts.states.clone());
         let service = admin::service(bind, pages, identity.as_ref())?;
         server.add_service(
@@ -256,7 +264,13 @@ fn front(
     for bind in &config.binds {
         let listener = match &bind.address {
             Address::Tcp(address) => ListenerConfig::tcp(address.to_string()),
-            Address::Unix(path) => ListenerConfig::uds(path.to_string_lossy()),
+            Address::Unix(path) => {
+                let listener = ListenerConfig::uds(path.to_string_lossy());
+                match mode_of(path) {
+                    Ok(mode) => listener.permissions(mode),
+                    Err(_) => listener,
+                }
+            }
         };
         // PINGORA: (0.9.1) fills 64 KiB with zeros per connection otherwise; the gate has a buffer of its own.
         service.add_listener(listener.l4_buffer(L4BufferSettings::default().read(0)));

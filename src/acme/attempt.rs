@@ -8,6 +8,7 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 
 use super::certificate::Certificate;
 use super::challenges::Challenges;
+use super::clock::Clock;
 use super::draft::Draft;
 use super::error::AcmeError;
 use super::schedule::Pace;
@@ -23,6 +24,7 @@ pub(super) struct Attempt<'a> {
     pub challenges: &'a Challenges,
     pub pace: &'a Pace,
     pub wire: &'a Wire,
+    pub clock: &'a Clock,
 }
 
 impl Attempt<'_> {
@@ -39,7 +41,8 @@ impl Attempt<'_> {
 
     /// Asks after the order of before, if there is one; none comes of an order that the server has given up.
     async fn go_on(&self) -> Result<Option<Certificate>, AcmeError> {
-        let awaited = self.store.awaited(self.names, &self.settings.directory);
+        let directory = &self.settings.directory;
+        let awaited = self.store.awaited(self.names, directory, self.clock.now());
         let Some((draft, key, url)) = awaited else {
             return Ok(None);
         };
@@ -62,7 +65,9 @@ impl Attempt<'_> {
         let key = KeyPair::generate().map_err(AcmeError::Request)?;
         let mut draft = self.store.draft(&key.serialize_pem(), directory)?;
         let order = self.order().await?;
-        draft.await_order(order.url(), self.names, directory)?;
+        draft
+            .await_order(order.url(), self.names, directory, self.clock.now())
+            .map_err(AcmeError::OrderLost)?;
         self.finish(order, &key, draft).await
     }
 

@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::files::{self, ReservedFile};
 use super::store::{
-    CERTIFICATES, CHAIN, CURRENT, KEY, Store, StoreError, cannot_write, own, write,
+    CERTIFICATES, CHAIN, CURRENT, KEY, ORDER, Store, StoreError, cannot_write, own, write,
 };
 
-const ORDER: &str = "order.json";
+/// Room for the order's file: the names of a certificate, a hundred at most, and the order's URL.
+const ORDER_ROOM_BYTES: usize = 32 * 1024;
 
 /// Who has not made a certificate in a day is asked for a new one: of six days, the shortest lifetime in public use, two are
 /// left at the renewal.
@@ -46,6 +47,12 @@ impl Ordered {
         let json = fs::read(folder.join(ORDER))?;
         Ok(serde_json::from_slice(&json).ok())
     }
+
+    /// When the order was placed, by the clock of then.
+    pub fn begun_at(&self) -> Option<SystemTime> {
+        let at = Duration::from_secs(self.begun.as_ref()?.at);
+        SystemTime::UNIX_EPOCH.checked_add(at)
+    }
 }
 
 /// A certificate that is being ordered. Its folder goes with it unless it was published, or is awaited.
@@ -54,11 +61,14 @@ pub(super) struct Draft<'a> {
     store: &'a Store,
     number: u64,
     folder: PathBuf,
+    /// Room for the order's file, so that a disk that is full by then costs no order.
+    room: Option<ReservedFile>,
     is_awaited: bool,
 }
 
 impl Store {
-    /// A folder for a new certificate, with its key in it: a full disk is found before anything is ordered.
+    /// A folder for a new certificate, with its key in it, and room for its order: a full disk is
+    /// found before anything is ordered.
     ///
     /// # Errors
     /// The directory cannot be written.
@@ -66,10 +76,12 @@ impl Store {
         own(&self.folder)?;
         own(&self.folder.join(CERTIFICATES))?;
         let last = self.numbers().last().copied().unwrap_or_default();
-        let draft = self.folder_of(last.saturating_add(1));
+        let mut draft = self.folder_of(last.saturating_add(1));
         own(&draft.folder)?;
         write(&draft.folder, KEY, key.as_bytes())?;
         draft.note(directory, None)?;
+        let room = ReservedFile::new(&draft.folder, ORDER, ORDER_ROOM_BYTES);
+        draft.room = Some(room.map_err(cannot_write(draft.folder.join(ORDER)))?);
         Ok(draft)
     }
 
@@ -78,12 +90,13 @@ impl Store {
         &self,
         names: &BTreeSet<String>,
         directory: &str,
+        now: SystemTime,
     ) -> Option<(Draft<'_>, String, String)> {
         let current = fs::read_link(self.folder.join(CURRENT)).ok();
         let current = current.and_then(|link| link.file_name()?.to_str()?.parse().ok());
         let numbers = self.numbers().into_iter().rev();
         let mut newer = numbers.take_while(|number| Some(*number) > current);
-        newer.find_map(|number| self.awaited_at(number, names, directory))
+        newer.find_map(|number| self.awaited_at(number, names, directory, now))
     }
 
     fn awaited_at(
@@ -91,6 +104,7 @@ impl Store {
         number: u64,
         names: &BTreeSet<String>,
         directory: &str,
+        now: SystemTime,
     ) -> Option<(Draft<'_>, String, String)> {
         let mut draft = self.folder_of(number);
         // Whatever it is, it is not for us to delete unless we go on with it.
@@ -100,7 +114,7 @@ impl Store {
         let begun = ordered
             .begun
             .filter(|begun| is_ours && begun.names == *names)?;
-        let age = seconds_now().saturating_sub(begun.at);
+        let age = seconds(now).saturating_sub(begun.at);
         let key = fs::read_to_string(draft.folder.join(KEY)).ok()?;
         (age < LONGEST_ORDER.as_secs()).then_some((draft, key, begun.url))
     }
@@ -111,6 +125,7 @@ impl Store {
             store: self,
             number,
             folder,
+            room: None,
             is_awaited: false,
         }
     }
@@ -126,11 +141,12 @@ impl Draft<'_> {
         url: &str,
         names: &BTreeSet<String>,
         directory: &str,
+        now: SystemTime,
     ) -> Result<(), StoreError> {
         let begun = Begun {
             url: url.to_owned(),
             names: names.clone(),
-            at: seconds_now(),
+            at: seconds(now),
         };
         self.note(directory, Some(begun))?;
         self.is_awaited = true;
@@ -154,10 +170,15 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn note(&self, directory: &str, begun: Option<Begun>) -> Result<(), StoreError> {
+    fn note(&mut self, directory: &str, begun: Option<Begun>) -> Result<(), StoreError> {
         let directory = directory.to_owned();
         let json = serde_json::to_vec(&Ordered { directory, begun })?;
-        write(&self.folder, ORDER, &json)
+        match self.room.take() {
+            Some(room) => room
+                .fill(&json)
+                .map_err(cannot_write(self.folder.join(ORDER))),
+            None => write(&self.folder, ORDER, &json),
+        }
     }
 
     /// The folder as `current` names it.
@@ -180,7 +201,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-fn seconds_now() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
+fn seconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }

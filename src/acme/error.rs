@@ -23,6 +23,9 @@ pub enum AcmeError {
     /// The state directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An order was placed whose URL is lost with it: the next attempt places another one.
+    #[error("an order was placed and could not be noted, so it is lost")]
+    OrderLost(#[source] StoreError),
     /// There is no client to ask with.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -75,9 +78,13 @@ pub enum AcmeError {
     /// What came is for other names.
     #[error("the server's certificate is for {0}")]
     OtherNames(String),
-    /// Renewing at once and again and again would only use up the server's patience.
-    #[error("the new certificate is already due for renewal: expected the clock to be right")]
-    DueAtOnce,
+    /// Another certificate would be due as well: each costs one of the few that an authority gives
+    /// in a week.
+    #[error(
+        "the new certificate is already due for renewal by the clock of this machine, which is about {} ahead of the authority's: set the clock",
+        days(*.0)
+    )]
+    ClockAhead(Duration),
     /// The whole took too long.
     #[error("no certificate in time")]
     TimedOut,
@@ -133,6 +140,19 @@ impl AcmeError {
         }
     }
 
+    /// True where the attempt cost an order that nothing is left of.
+    pub(super) fn costs_an_order(&self) -> bool {
+        matches!(self, Self::OrderLost(_))
+    }
+
+    /// True where the server made a certificate that is of no use.
+    pub(super) fn costs_a_certificate(&self) -> bool {
+        matches!(
+            self,
+            Self::ClockAhead(_) | Self::Useless(_) | Self::OtherNames(_)
+        )
+    }
+
     /// How long the server wants to be left alone, as far as the error itself says.
     pub(super) fn asks_for(&self) -> Option<Duration> {
         match self {
@@ -145,6 +165,13 @@ impl AcmeError {
                 .filter(|problem| is_of_type(problem, "rateLimited"))
                 .map(|_| RATE_LIMITED_PAUSE),
         }
+    }
+}
+
+fn days(time: Duration) -> String {
+    match time.as_secs() / 3600 {
+        hours @ 0..48 => format!("{hours} h"),
+        hours => format!("{} days", hours / 24),
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use log::{info, warn};
+use log::{Level, error, info, log};
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
@@ -16,8 +16,9 @@ use super::Settings;
 use super::attempt::Attempt;
 use super::certificate::Certificate;
 use super::challenges::Challenges;
+use super::clock::Clock;
 use super::error::AcmeError;
-use super::schedule::Pace;
+use super::schedule::{Pace, Validity};
 use super::status::SharedStatus;
 use super::store::{Claim, Need, Store, StoreError, list};
 use super::wire::{AskedToWait, Wire};
@@ -30,6 +31,7 @@ const CLAIM_PAUSE: Duration = Duration::from_millis(200);
 pub struct Acme {
     settings: watch::Receiver<Settings>,
     pace: Pace,
+    clock: Clock,
     /// Where in the window of renewal this process renews, from 0 to 1.
     chance: f64,
     challenges: Challenges,
@@ -49,13 +51,14 @@ impl BackgroundService for Acme {
 impl Acme {
     /// A keeper that has not begun yet. What `settings` say may change, but not the state directory.
     pub fn new(settings: watch::Receiver<Settings>) -> Self {
-        Self::at_pace(settings, Pace::PATIENT)
+        Self::at_pace(settings, Pace::PATIENT, Clock::default())
     }
 
-    pub(super) fn at_pace(settings: watch::Receiver<Settings>, pace: Pace) -> Self {
+    pub(super) fn at_pace(settings: watch::Receiver<Settings>, pace: Pace, clock: Clock) -> Self {
         Self {
             settings,
             pace,
+            clock,
             chance: fastrand::f64(),
             challenges: Challenges::default(),
             status: SharedStatus::default(),
@@ -116,19 +119,39 @@ impl<'a> Keeping<'a> {
     }
 
     async fn keep(&self, claim: &mut Option<Claim>) {
+        self.store.shut_files();
         let mut failures = 0;
+        let mut was_held = false;
         loop {
-            let pause = match self.need(SystemTime::now()) {
-                Ok(pause) => pause,
-                Err(need) => match self.renew(&need, claim).await {
-                    Ok(()) => {
-                        failures = 0;
-                        self.rest()
+            let now = self.acme.clock.now();
+            let pause = match self.need(now) {
+                Ok(pause) => {
+                    was_held = false;
+                    pause
+                }
+                Err(need) => match self.held(&need, now) {
+                    Some(left) => {
+                        self.hold(&need, now, left, was_held);
+                        was_held = true;
+                        // The clock may be set at any moment: then the certificate is good as it
+                        // is.
+                        left.min(self.acme.pace.look)
                     }
-                    Err((error, asked_for)) => {
-                        failures += 1;
-                        self.failed(&error, asked_for, failures, &need)
-                    }
+                    None => match self.renew(&need, claim).await {
+                        Ok(()) => {
+                            failures = 0;
+                            self.rest()
+                        }
+                        Err((error, asked_for)) => {
+                            failures += 1;
+                            was_held = matches!(error, AcmeError::ClockAhead(_));
+                            let pause = self.failed(&error, asked_for, failures, &need);
+                            match was_held {
+                                true => pause.min(self.acme.pace.look),
+                                false => pause,
+                            }
+                        }
+                    },
                 },
             };
             sleep(pause).await;
@@ -137,8 +160,47 @@ impl<'a> Keeping<'a> {
 
     /// The pause after a success: never none, so that nothing that spoils the files can make us order without end.
     fn rest(&self) -> Duration {
-        let pause = self.need(SystemTime::now()).unwrap_or_default();
+        let pause = self.need(self.acme.clock.now()).unwrap_or_default();
         pause.max(self.acme.pace.first_pause)
+    }
+
+    /// Time for which no other certificate is ordered although the present one is due: it was due
+    /// when it was ordered, so the clock is ahead of the authority's, and another one would be due
+    /// as well.
+    ///
+    /// Both times are by this machine's clock, and the first is in the order's file: a restart
+    /// orders nothing either. When the clock was set back since, nothing follows from the first.
+    fn held(&self, need: &Need, now: SystemTime) -> Option<Duration> {
+        let Need::Due(validity) = need else {
+            return None;
+        };
+        let ordered_at = self.store.ordered_at()?;
+        if ordered_at < validity.renew_at(self.acme.chance) {
+            return None;
+        }
+        let since = now.duration_since(ordered_at).ok()?;
+        let pause = self.acme.pace.after_waste(Some(validity.lifetime()));
+        pause
+            .checked_sub(since)
+            .filter(|left| *left > Duration::ZERO)
+    }
+
+    /// Shows why no certificate is ordered; logs it once.
+    fn hold(&self, need: &Need, now: SystemTime, left: Duration, is_logged: bool) {
+        let Need::Due(validity) = need else { return };
+        let text = clock_ahead(validity, now).text();
+        let next = now + left;
+        if !is_logged {
+            error!(
+                "no other certificate for {}: {text}; next attempt at {}",
+                list(&self.names),
+                humantime::format_rfc3339_seconds(next)
+            );
+        }
+        self.acme.status.change(|status| {
+            status.last_error = Some(text);
+            status.next_attempt = Some(next);
+        });
     }
 
     /// How long the certificate may be left alone, or why it may not.
@@ -206,10 +268,12 @@ impl<'a> Keeping<'a> {
             challenges: &self.acme.challenges,
             pace: &self.acme.pace,
             wire: &wire,
+            clock: &self.acme.clock,
         };
         let certificate = attempt.make().await?;
-        if certificate.validity.renew_at(self.acme.chance) <= SystemTime::now() {
-            return Err(AcmeError::DueAtOnce);
+        let (validity, now) = (certificate.validity, self.acme.clock.now());
+        if validity.renew_at(self.acme.chance) <= now {
+            return Err(clock_ahead(&validity, now));
         }
         Ok(certificate)
     }
@@ -238,14 +302,25 @@ impl<'a> Keeping<'a> {
             _ => self.acme.pace,
         };
         let chance = fastrand::f64();
-        let pause = pace.pause(failures, asked_for, chance);
-        let why = match pause > pace.pause(failures, None, chance) {
+        let own_pause = match error {
+            error if error.costs_a_certificate() => pace.after_waste(need.lifetime()),
+            error if error.costs_an_order() => pace.pause(u32::MAX, None, chance),
+            _ => pace.pause(failures, None, chance),
+        };
+        let pause = own_pause.max(pace.pause(failures, asked_for, chance));
+        let why = match pause > own_pause {
             true => " (the authority asks to be left alone until then)",
             false => "",
         };
-        let next = SystemTime::now() + pause;
+        let next = self.acme.clock.now() + pause;
         let text = error.text();
-        warn!(
+        // Nothing but an operator makes that better.
+        let level = match error.costs_a_certificate() {
+            true => Level::Error,
+            false => Level::Warn,
+        };
+        log!(
+            level,
             "no certificate for {}: {text}; next attempt at {}{why}",
             list(&self.names),
             humantime::format_rfc3339_seconds(next)
@@ -257,6 +332,12 @@ impl<'a> Keeping<'a> {
         });
         pause
     }
+}
+
+/// Error of a certificate that is due as soon as it is there: the authority made it just now by its
+/// own clock.
+fn clock_ahead(validity: &Validity, now: SystemTime) -> AcmeError {
+    AcmeError::ClockAhead(now.duration_since(validity.not_before).unwrap_or_default())
 }
 
 /// Addresses have several spellings, and so have domains.

@@ -9,6 +9,7 @@ mod attempt;
 mod binding;
 mod certificate;
 mod challenges;
+mod clock;
 mod draft;
 mod error;
 mod files;
@@ -28,7 +29,7 @@ pub use binding::{Binding, NotBase64Url};
 pub use certificate::PairError;
 pub use challenges::{ChallengeError, Challenges};
 pub use error::AcmeError;
-pub use files::write_whole;
+pub use files::{FolderFault, judge_folder, write_whole};
 pub use keeper::Acme;
 pub use status::{AcmeStatus, SharedStatus};
 pub use store::{Paths, StoreError};
@@ -48,7 +49,7 @@ pub struct Settings {
     pub directory: String,
     /// Which of the server's customers we are, where it wants to know.
     pub binding: Option<Binding>,
-    /// Where account and certificates are kept; made if it is not there, and shut to others.
+    /// Directory of account and certificates; made if it is not there, for the owner only.
     pub state_dir: PathBuf,
     /// The authorities of a private ACME server, in PEM; those of the system if there is none.
     pub ca_file: Option<PathBuf>,

@@ -47,6 +47,8 @@ pub(super) struct Pace {
     pub verdict: Duration,
     /// The deadline of one whole attempt.
     pub attempt: Duration,
+    /// The pause after a certificate that was of no use.
+    pub wasted: Duration,
     /// The files are looked at this often, whether or not anything is due: somebody may have deleted them, and the
     /// clock may have been set.
     pub look: Duration,
@@ -62,6 +64,9 @@ impl Pace {
         verdict: Duration::from_secs(180),
         // A hundred names are some three hundred requests.
         attempt: Duration::from_secs(900),
+        // Let's Encrypt gives five certificates a week for one set of names: this makes at most
+        // four of it.
+        wasted: Duration::from_secs(48 * 3600),
         look: Duration::from_secs(600),
     };
 
@@ -71,6 +76,14 @@ impl Pace {
         let longest = self.longest_pause.min(lifetime / 40);
         self.longest_pause = longest.max(self.first_pause);
         self
+    }
+
+    /// The pause after a certificate that is good for `lifetime` and was of no use, for example
+    /// because it was due at once: a third of the lifetime at most, so that one which the
+    /// authority's clock still calls good is replaced in time.
+    pub fn after_waste(&self, lifetime: Option<Duration>) -> Duration {
+        let longest = lifetime.map_or(self.wasted, |lifetime| lifetime / 3);
+        self.wasted.min(longest).max(self.first_pause)
     }
 
     /// The pause after so many failures in a row: doubled for each, and by chance up to a quarter longer; never shorter

@@ -16,15 +16,16 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use log::warn;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 
 use super::certificate::{Certificate, PairError};
 use super::draft::Ordered;
-use super::files;
+use super::files::{self, FolderFault};
 use super::schedule::Validity;
 
 const ACCOUNT: &str = "account.json";
@@ -33,6 +34,7 @@ pub(super) const CURRENT: &str = "current";
 pub(super) const CERTIFICATES: &str = "certificates";
 pub(super) const CHAIN: &str = "chain.pem";
 pub(super) const KEY: &str = "key.pem";
+pub(super) const ORDER: &str = "order.json";
 const LOCK: &str = "lock";
 
 /// An account with its key and URL has some 500.
@@ -77,13 +79,21 @@ impl Paths {
 /// The state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not ours, not there, full, or not a place for files.
+    /// Not there, full, or not a place for files.
     #[error("cannot write {path}")]
     Write {
         /// What was to be written.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A folder is no place for secrets.
+    #[error("cannot use {path}: {fault}")]
+    Folder {
+        /// The state directory, or a folder in it.
+        path: PathBuf,
+        /// The fault: expected and found.
+        fault: FolderFault,
     },
     /// The account is there and cannot be read: a new one in its place would be one too many.
     #[error("cannot read {path}")]
@@ -126,6 +136,16 @@ pub(super) enum Need {
     Due(Validity),
 }
 
+impl Need {
+    /// Lifetime of certificates of this server, as far as that is known.
+    pub fn lifetime(&self) -> Option<Duration> {
+        match self {
+            Self::Due(validity) => Some(validity.lifetime()),
+            _ => None,
+        }
+    }
+}
+
 /// The right to order into a state directory; it ends with the value, and with the process.
 #[derive(Debug)]
 pub(super) struct Claim {
@@ -162,6 +182,32 @@ impl Store {
             Some(order) if order.directory == directory => Ok(certificate),
             _ => Err(Need::OtherServer),
         }
+    }
+
+    /// Shuts others out of the files that lie here, as far as a copy or a backup left them open.
+    pub fn shut_files(&self) {
+        let certificates = self.folder.join(CERTIFICATES);
+        let numbers = self.numbers().into_iter();
+        let folders = numbers.map(|number| certificates.join(number.to_string()));
+        let in_folders =
+            folders.flat_map(|folder| [KEY, CHAIN, ORDER].map(|name| folder.join(name)));
+        let own = [ACCOUNT, LOCK].map(|name| self.folder.join(name));
+        for path in own.into_iter().chain(in_folders) {
+            let shown = path.display();
+            match files::shut_file(&path) {
+                Ok(true) => warn!("acme: file closed to other users: {shown}"),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => warn!("acme: file cannot be closed to other users: {shown}: {error}"),
+            }
+        }
+    }
+
+    /// When the order of the certificate that is served was placed, by the clock of then; none
+    /// where that was not noted.
+    pub fn ordered_at(&self) -> Option<SystemTime> {
+        let paths = Paths::within(&self.folder).settled().ok()?;
+        Ordered::read(paths.chain.parent()?).ok()??.begun_at()
     }
 
     /// When the certificate that is served was put there.
@@ -255,7 +301,11 @@ fn missing(error: io::Error) -> Need {
 }
 
 pub(super) fn own(folder: &Path) -> Result<(), StoreError> {
-    files::own_folder(folder).map_err(cannot_write(folder.to_owned()))
+    let path = folder.to_owned();
+    files::own_folder(folder).map_err(|fault| match fault {
+        FolderFault::Io(source) => StoreError::Write { path, source },
+        fault => StoreError::Folder { path, fault },
+    })
 }
 
 pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {

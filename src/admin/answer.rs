@@ -44,6 +44,23 @@ impl Answer {
         self
     }
 
+    /// With another status.
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The last one on its connection.
+    pub fn closing(self) -> Self {
+        self.with(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// True for the last one on its connection.
+    pub fn is_closing(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|(name, _)| name == header::CONNECTION)
+    }
+
     /// As Pingora writes it.
     pub fn into_response(self) -> Response<Vec<u8>> {
         let mut response = Response::new(self.body.into_bytes());

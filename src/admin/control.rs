@@ -30,6 +30,26 @@ pub struct RelayState {
     pending: u32,
 }
 
+/// A relay's new state, which is in force and could not be stored.
+#[derive(Debug, Serialize)]
+pub struct NotStored {
+    #[serde(flatten)]
+    state: RelayState,
+    stored: bool,
+    problem: String,
+}
+
+impl NotStored {
+    /// The state, and why it could not be stored.
+    pub fn new(state: RelayState, why: &impl fmt::Display) -> Self {
+        Self {
+            state,
+            stored: false,
+            problem: why.to_string(),
+        }
+    }
+}
+
 /// The fleet has no relay of that name.
 #[derive(Debug)]
 pub struct UnknownRelay {

@@ -38,7 +38,11 @@ impl AdminPages {
             Ok(true) => {
                 session.set_keepalive((!*shutdown.borrow()).then_some(IDLE));
                 let peer = session.client_addr().and_then(|peer| peer.as_inet());
-                self.answer(session.req_header(), peer.copied(), Instant::now())
+                let answer = self.answer(session.req_header(), peer.copied(), Instant::now());
+                if answer.is_closing() {
+                    session.set_keepalive(None);
+                }
+                answer
             }
             Ok(false) => return None,
             Err(error) => {

@@ -1,7 +1,8 @@
 //! The guard: who may change something.
 //!
-//! In: a request's header fields and the address it came from. Out: nothing, or why not. Neither keeps nor shows what was
-//! given as a token.
+//! In: a request's header fields and the address it came from. Out: nothing, or why not. The right
+//! token always passes; wrong ones are limited by address. Neither keeps nor shows what was given
+//! as a token.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,8 +42,8 @@ pub enum Denial {
     /// Another one was given, once more than is allowed; how long the address has to wait.
     #[error("wrong token, and too many of them; try again in {} s", whole_seconds(*.0))]
     OneTooMany(Duration),
-    /// The address has to wait, whatever it gives.
-    #[error("too many wrong tokens from this address; try again in {} s", whole_seconds(*.0))]
+    /// Another one was given, after too many; how long further ones are answered like this.
+    #[error("wrong token, and too many of them from this address; try again in {} s", whole_seconds(*.0))]
     TooMany(Duration),
 }
 
@@ -88,12 +89,15 @@ impl Guard {
         if !headers.contains_key(header::AUTHORIZATION) {
             return Err(Denial::Missing);
         }
+        // SECURITY: the comparison comes before the throttle, or six wrong tokens of any process
+        // behind one address would lock its operator out. The throttle bounds what wrong tokens
+        // cost; only the token's own randomness makes guessing hopeless.
+        if knows(headers, &token) {
+            return Ok(());
+        }
         let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rest) = strikes.bar(peer, now) {
             return Err(Denial::TooMany(rest));
-        }
-        if knows(headers, &token) {
-            return Ok(());
         }
         Err(strikes
             .strike(peer, now)

@@ -9,8 +9,10 @@ mod control;
 mod door;
 mod exchange;
 mod guard;
+mod hosts;
 mod metrics;
 mod process;
+mod state_retry;
 mod states;
 mod status;
 mod strikes;
@@ -27,21 +29,30 @@ use log::{info, warn};
 
 use crate::config::LastReading;
 use crate::fleet::SharedFleet;
+use crate::front::Crowd;
 use crate::service::{Life, Phase};
 use crate::stream::Streams;
 use answer::Answer;
-use control::Order;
+use control::{NotStored, Order, UnknownRelay};
 use guard::{Denial, Guard};
 use metrics::Metrics;
 use status::FleetStatus;
 
 pub use door::AdminDoor;
 pub use guard::SharedToken;
+pub use hosts::{AllowedHosts, SharedHosts};
 pub use metrics::Source;
+pub use state_retry::StateRetry;
 pub use states::States;
 
 const MAP: &str =
     "pages: /live /ready /status /metrics; changes: POST /relays/{name}/drain, /ready or /maint";
+
+/// RFC 9110, 15.5.20: not the server of that name.
+const MISDIRECTED: u16 = 421;
+
+/// RFC 4918, 11.5: what was asked for is in force and could not be stored.
+const NOT_STORED: u16 = 507;
 
 /// Answers the admin bind.
 #[derive(Debug)]
@@ -53,6 +64,9 @@ pub struct AdminPages {
     states: Arc<States>,
     metrics: Metrics,
     guard: Guard,
+    hosts: SharedHosts,
+    /// Throttles the log lines of requests under names that are not listed.
+    misdirected: Crowd,
 }
 
 /// A page, and how it is made.
@@ -73,6 +87,8 @@ impl AdminPages {
             states: Arc::default(),
             metrics,
             guard: Guard::new(SharedToken::default()),
+            hosts: SharedHosts::default(),
+            misdirected: Crowd::default(),
         }
     }
 
@@ -84,6 +100,11 @@ impl AdminPages {
         }
     }
 
+    /// Answers under these names too, and under no others.
+    pub fn answering_to(self, hosts: SharedHosts) -> Self {
+        Self { hosts, ..self }
+    }
+
     /// Keeps there what an operator wants of relays.
     pub fn remembering_in(self, states: Arc<States>) -> Self {
         Self { states, ..self }
@@ -91,6 +112,11 @@ impl AdminPages {
 
     /// Answers a request that `peer` sent.
     fn answer(&self, request: &Parts, peer: Option<SocketAddr>, now: Instant) -> Answer {
+        if !is_probe(request.uri.path())
+            && let Some(name) = self.hosts.load().unlisted(request)
+        {
+            return self.misdirect(&name, peer);
+        }
         if let Some(page) = page(request.uri.path()) {
             return match request.method {
                 Method::GET | Method::HEAD => page(self),
@@ -116,19 +142,35 @@ impl AdminPages {
             return deny(&denial, ip);
         }
         let done = self.life.while_in_charge(|| {
-            let done = order.carry_out(&mut self.fleet.lock());
-            if done.is_ok() {
-                let asked_by = peer.map_or_else(|| ip.to_string(), |peer| peer.to_string());
-                info!("relay {order}, asked by {asked_by}");
-                self.states.keep(&self.fleet);
-            }
-            done
+            let state = order.carry_out(&mut self.fleet.lock())?;
+            let asked_by = peer.map_or_else(|| ip.to_string(), |peer| peer.to_string());
+            info!("relay {order}, asked by {asked_by}");
+            Ok::<_, UnknownRelay>((state, self.states.keep(&self.fleet)))
         });
         match done {
-            Some(Ok(state)) => Answer::json(&state),
+            Some(Ok((state, Ok(())))) => Answer::json(&state),
+            Some(Ok((state, Err(why)))) => {
+                Answer::json(&NotStored::new(state, &why)).with_status(NOT_STORED)
+            }
             Some(Err(unknown)) => Answer::text(404, unknown),
             None => Answer::text(503, "another process has taken over: ask again"),
         }
+    }
+
+    /// Refuses a request under a name that is not listed.
+    fn misdirect(&self, name: &str, peer: Option<SocketAddr>) -> Answer {
+        if let Some(count) = self.misdirected.due() {
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            warn!(
+                "admin: request refused: name not in [admin] hosts: name={name} peer={peer} refused_since_last_line={count}"
+            );
+        }
+        Answer::text(
+            MISDIRECTED,
+            format_args!(
+                "this address does not answer to the name {name}: add it to hosts of [admin] in the configuration, or use an IP address"
+            ),
+        )
     }
 
     fn live(&self) -> Answer {
@@ -163,6 +205,12 @@ impl AdminPages {
     }
 }
 
+/// True for a page of one word, for the probe of an orchestrator, which uses a name of its own for
+/// this address. Such a page says no more than an open port does.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/live" | "/ready")
+}
+
 fn page(path: &str) -> Option<Page> {
     match path {
         "/live" => Some(AdminPages::live),
@@ -186,7 +234,8 @@ fn deny(denial: &Denial, peer: IpAddr) -> Answer {
     let answer = Answer::text(denial.status(), denial);
     match (denial.status(), denial.retry_after_seconds()) {
         (401, _) => answer.with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-        (_, Some(seconds)) => answer.with(header::RETRY_AFTER, seconds),
+        // Each further guess costs a connection, with TLS a handshake.
+        (_, Some(seconds)) => answer.with(header::RETRY_AFTER, seconds).closing(),
         _ => answer,
     }
 }

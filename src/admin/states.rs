@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use log::{error, info, warn};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::control::STATES;
 use crate::acme::write_whole;
@@ -24,6 +26,17 @@ pub struct States {
     file: Option<PathBuf>,
     /// What was written last.
     written: Mutex<Option<Kept>>,
+    /// The last attempt to write failed.
+    is_behind: AtomicBool,
+}
+
+/// The states are in force and could not be stored: the next start has those that were stored
+/// before.
+#[derive(Debug, Error)]
+#[error("cannot write {}: {source}", .file.display())]
+pub struct StateFileError {
+    file: PathBuf,
+    source: io::Error,
 }
 
 /// What is in the file: the relays that are not ready.
@@ -37,7 +50,7 @@ impl States {
     pub fn kept_in(file: Option<PathBuf>) -> Self {
         Self {
             file,
-            written: Mutex::default(),
+            ..Self::default()
         }
     }
 
@@ -74,20 +87,46 @@ impl States {
     }
 
     /// Keeps the states as they are.
-    pub fn keep(&self, fleet: &SharedFleet) {
-        let Some(file) = &self.file else { return };
+    ///
+    /// # Errors
+    /// They could not be stored; logged here. The next call tries again.
+    pub fn keep(&self, fleet: &SharedFleet) -> Result<(), StateFileError> {
+        let kept = self.try_to_keep(fleet);
+        if let Err(error) = &kept {
+            error!("{error}; what was set of relays is forgotten at the next start");
+        }
+        kept
+    }
+
+    /// True while the last attempt to keep the states is one that failed.
+    pub fn is_behind(&self) -> bool {
+        self.is_behind.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what the last attempt did not; a failure is in the log already.
+    pub fn catch_up(&self, fleet: &SharedFleet) {
+        if self.is_behind() && self.try_to_keep(fleet).is_ok() {
+            info!("admin: relay states stored, after earlier attempts failed");
+        }
+    }
+
+    fn try_to_keep(&self, fleet: &SharedFleet) -> Result<(), StateFileError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = Kept::of(&fleet.lock());
-        if written.as_ref() == Some(&kept) {
-            return;
-        }
-        match store(file, &kept) {
-            Ok(()) => *written = Some(kept),
-            Err(error) => error!(
-                "cannot write {}: {error}; what was set of relays is forgotten at the next start",
-                file.display()
-            ),
-        }
+        let stored = match written.as_ref() == Some(&kept) {
+            true => Ok(()),
+            false => store(file, &kept),
+        };
+        self.is_behind.store(stored.is_err(), Ordering::Relaxed);
+        stored.map_err(|source| StateFileError {
+            file: file.clone(),
+            source,
+        })?;
+        *written = Some(kept);
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use http::Request;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -57,14 +57,32 @@ impl Story {
         Self { pages, now }
     }
 
+    fn answering_to(self, names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let hosts = Arc::new(ArcSwap::from_pointee(AllowedHosts::new(&names)));
+        let pages = self.pages.answering_to(hosts);
+        Self { pages, ..self }
+    }
+
+    fn remembering_in(self, file: &std::path::Path) -> Self {
+        let states = Arc::new(States::kept_in(Some(file.to_owned())));
+        let pages = self.pages.remembering_in(states);
+        Self { pages, ..self }
+    }
+
     fn guarded() -> Self {
         Self::with_token(Some(TOKEN))
     }
 
     fn ask(&self, method: &str, path: &str, authorizations: &[&str]) -> Said {
+        let fields = authorizations.iter().map(|field| ("authorization", *field));
+        self.ask_with(method, path, &fields.collect::<Vec<_>>())
+    }
+
+    fn ask_with(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Said {
         let mut request = Request::builder().method(method).uri(path);
-        for field in authorizations {
-            request = request.header("authorization", *field);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
         }
         let (request, ()) = request.body(()).unwrap().into_parts();
         let peer = PEER.parse().unwrap();
@@ -198,7 +216,7 @@ fn the_word_bearer_may_be_of_any_case() {
 }
 
 #[test]
-fn who_guesses_has_to_wait_even_when_he_hits() {
+fn wrong_tokens_are_limited_and_the_right_one_always_passes() {
     let mut story = Story::guarded();
     for _ in 0..5 {
         assert_eq!(story.guess("guess").status, 401);
@@ -206,13 +224,18 @@ fn who_guesses_has_to_wait_even_when_he_hits() {
     }
     assert_eq!(story.post("/relays/a/ready").status, 200);
 
-    let said = story.guess("guess");
-    assert_eq!((said.status, said.field("retry-after")), (429, Some("60")));
-    assert_eq!(story.guess(TOKEN).status, 429);
+    for _ in 0..3 {
+        let said = story.guess("guess");
+        assert_eq!((said.status, said.field("retry-after")), (429, Some("60")));
+        assert_eq!(said.field("connection"), Some("close"));
+    }
     assert!(story.nothing_changed());
     assert_eq!(story.ask("GET", "/status", &[]).status, 200);
+    assert_eq!(story.guess(TOKEN).status, 200, "the right token");
+    assert_eq!(story.guess("guess").status, 429, "it buys no more guesses");
 
     story.now += Duration::from_secs(60);
+    assert_eq!(story.guess("guess").status, 401);
     assert_eq!(story.guess(TOKEN).status, 200);
 }
 
@@ -269,4 +292,58 @@ fn any_other_path_is_answered_with_those_that_are_served() {
 fn the_token_is_in_no_debug_text() {
     let text = format!("{:?}", Story::guarded().pages.guard);
     assert!(text.contains("Guard") && !text.contains("horse"), "{text}");
+}
+
+#[test]
+fn names_that_are_not_listed_are_refused_before_anything_else() {
+    let story = Story::guarded().answering_to(&["balancer.example.com"]);
+    let right = format!("Bearer {TOKEN}");
+    for (method, path) in [
+        ("GET", "/status"),
+        ("GET", "/metrics"),
+        ("GET", "/"),
+        ("POST", "/relays/a/drain"),
+    ] {
+        let ask = |host| {
+            let fields = [("host", host), ("authorization", right.as_str())];
+            story.ask_with(method, path, &fields)
+        };
+        let said = ask("evil.example:8081");
+        assert_eq!(said.status, 421, "{method} {path}");
+        assert!(said.body.contains("\"evil.example:8081\""), "{}", said.body);
+        assert!(said.body.contains("hosts of [admin]"), "{}", said.body);
+        assert_eq!(said.body.lines().count(), 1, "{}", said.body);
+        assert!(story.nothing_changed());
+    }
+    for host in ["balancer.example.com:8081", "192.0.2.1:8081", "localhost"] {
+        let said = story.ask_with("GET", "/status", &[("host", host)]);
+        assert_eq!(said.status, 200, "{host}");
+    }
+}
+
+#[test]
+fn probes_are_answered_under_any_name() {
+    let story = Story::guarded();
+    for (path, status) in [("/live", 200), ("/ready", 503)] {
+        let said = story.ask_with("GET", path, &[("host", "evil.example")]);
+        assert_eq!(said.status, status, "{path}");
+        assert!(said.body.len() < 80, "one line and nothing of the fleet");
+    }
+}
+
+#[test]
+fn an_order_that_cannot_be_stored_is_in_force_and_reported() {
+    let file = std::path::Path::new("/nowhere-at-all/relays.json");
+    let story = Story::guarded().remembering_in(file);
+
+    let said = story.post("/relays/b:8000/drain");
+
+    assert_eq!(said.status, 507, "{}", said.body);
+    let body: Value = serde_json::from_str(&said.body).unwrap();
+    assert_eq!(body["admin_state"], "drain");
+    assert_eq!(body["stored"], false);
+    let problem = body["problem"].as_str().unwrap();
+    let expected = "cannot write /nowhere-at-all/relays.json: No such file or directory";
+    assert!(problem.starts_with(expected), "{problem}");
+    assert_eq!(story.states()[1], AdminState::Drain);
 }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{StartError, entry};
 use crate::acme;
-use crate::admin::{SharedToken, States};
+use crate::admin::{AllowedHosts, SharedHosts, SharedToken, States};
 use crate::config::{self, Config, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Reform, Relay, RelayId, Rules, SharedFleet, Thresholds};
@@ -36,6 +36,7 @@ pub(super) struct Parts {
     pub pace: watch::Sender<Pace>,
     pub certificates: Arc<Certificates>,
     pub token: SharedToken,
+    pub admin_hosts: SharedHosts,
     pub states: Arc<States>,
     pub acme: Option<watch::Sender<acme::Settings>>,
 }
@@ -62,6 +63,7 @@ impl Parts {
             pace: watch::Sender::new(pace(config)),
             certificates: Arc::default(),
             token: SharedToken::default(),
+            admin_hosts: SharedHosts::default(),
             states: Arc::new(States::kept_in(config.admin.state_file.clone())),
             acme: config.tls.acme.clone().map(watch::Sender::new),
             fleet,
@@ -101,6 +103,8 @@ impl Parts {
         self.times.store(Arc::new(config.stop));
         self.budget.limit(entry::limits(config));
         self.token.store(config.admin.token.clone().map(Arc::new));
+        let hosts = AllowedHosts::new(&config.admin.hosts);
+        self.admin_hosts.store(Arc::new(hosts));
         let targets = ids.iter().copied().zip(config.relays.iter().map(target));
         self.check.ask(targets, poller, config.poll.interval);
         self.discovery.look_for(roster);

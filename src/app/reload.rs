@@ -159,7 +159,9 @@ impl Shared {
         // Before and after, the file is that of another process.
         if self.life.phase() == Phase::Serving {
             let keep = || self.parts.states.keep(&self.parts.fleet);
-            self.life.while_in_charge(keep);
+            // A failure is in the log, and the next order tries again and reports it to the
+            // operator.
+            let _ = self.life.while_in_charge(keep);
         }
         self.watches.store(config.reload.watch, Ordering::Relaxed);
         let waiting = waiting(&self.started, &config);

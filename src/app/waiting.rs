@@ -37,6 +37,7 @@ pub(super) fn waiting(started: &Config, new: &Config) -> Vec<&'static str> {
         tls: admin_tls,
         state_file,
         token: _,
+        hosts: _,
     } = admin;
     let Tls {
         acme,

@@ -3,6 +3,7 @@
 //! In: a section of the file under its variables. Out: pairs of files of which it is known that they can be used.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::Tls;
@@ -52,9 +53,7 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
         );
         section.reader.refuse(spot, fault);
     }
-    let state_dir = state_dir
-        .given()
-        .map_or(STATE_DIR.to_owned(), |(path, _)| path);
+    let state_dir = state_dir_of(section, state_dir);
     let ca_file = ca_file
         .given()
         .map(|(path, _)| section.reader.beside_file(&path));
@@ -63,9 +62,32 @@ fn acme(section: &mut Section<'_, '_>) -> Option<acme::Settings> {
         email: email.given().map(|(email, _)| email),
         directory: directory.or(acme::LETS_ENCRYPT.to_owned()),
         binding,
-        state_dir: section.reader.beside_file(&state_dir),
+        state_dir,
         ca_file,
     })
+}
+
+/// The directory for account and certificates. It need not be there yet; one that is there must be
+/// a place for keys.
+fn state_dir_of(section: &mut Section<'_, '_>, read: Read<String>) -> PathBuf {
+    let (path, spot) = match read.given() {
+        Some((path, spot)) => (path, spot),
+        None => (
+            STATE_DIR.to_owned(),
+            section.spot_of("state_dir", section.at),
+        ),
+    };
+    let folder = section.reader.beside_file(&path);
+    if let Err(fault) = acme::judge_folder(&folder) {
+        section.reader.refuse(
+            spot,
+            Fault::Folder {
+                folder: folder.clone(),
+                fault,
+            },
+        );
+    }
+    folder
 }
 
 /// Reads a name that an authority can visit. Wildcards need DNS, which is not ours.

@@ -58,6 +58,7 @@ pub(super) struct AdminDraft {
     pub(super) at: Option<Spot>,
     pub(super) tls: Option<AdminTls>,
     pub(super) token: Option<Token>,
+    hosts: Vec<String>,
     state_file: Option<PathBuf>,
 }
 
@@ -110,6 +111,7 @@ fn admin(section: &mut Section<'_, '_>) -> AdminDraft {
         at,
         tls: operator::tls(section),
         token,
+        hosts: operator::hosts(section),
         state_file: state::file(section),
     }
 }
@@ -236,6 +238,7 @@ impl Draft {
                 bind: self.admin.bind,
                 tls: self.admin.tls,
                 token: self.admin.token,
+                hosts: self.admin.hosts,
                 state_file: self.admin.state_file,
             },
             poll: self.poll,

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::acme::FolderFault;
+
 /// Every problem of a configuration, in the order of the file, then of the environment; not empty.
 #[derive(Debug, Error)]
 pub struct Problems(Vec<Problem>);
@@ -158,6 +160,14 @@ pub enum Fault {
         file: PathBuf,
         /// What it is instead.
         found: SecretFault,
+    },
+    /// A directory for keys is no place for them.
+    #[error("{}: {fault}", printable(&folder.to_string_lossy()))]
+    Folder {
+        /// The directory, beside the configuration file where it was named so.
+        folder: PathBuf,
+        /// The fault: expected and found.
+        fault: FolderFault,
     },
     /// Neither the file nor the environment names a relay.
     #[error(

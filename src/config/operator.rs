@@ -12,7 +12,7 @@ use super::draft::AdminDraft;
 use super::error::{Fault, Spot};
 use super::reader::Reader;
 use super::section::{Read, Section};
-use super::value;
+use super::value::{self, Given};
 use crate::tls::{ClientAuthority, Files, Pair};
 
 /// The operator's address.
@@ -24,6 +24,9 @@ pub struct Admin {
     pub tls: Option<AdminTls>,
     /// What a request must know to change anything; `None` refuses every change.
     pub token: Option<Token>,
+    /// Names under which it answers besides IP addresses and `localhost`: in lower case, without
+    /// port and last dot.
+    pub hosts: Vec<String>,
     /// Where it is kept what an operator wants of relays; `None` forgets it at the end.
     pub state_file: Option<PathBuf>,
 }
@@ -83,6 +86,37 @@ pub(super) fn tls(section: &mut Section<'_, '_>) -> Option<AdminTls> {
         client_ca: client_ca.map(|(file, _)| file),
         client: client.map(|(files, _)| files),
     })
+}
+
+/// Largest number of names; one balancer has a few.
+const HOST_LIMIT: usize = 100;
+
+/// Reads the names under which the address answers.
+pub(super) fn hosts(section: &mut Section<'_, '_>) -> Vec<String> {
+    let Some((hosts, spot)) = section.list("hosts", host).with_spot() else {
+        return Vec::new();
+    };
+    if hosts.len() > HOST_LIMIT {
+        let expected = format!("at most {HOST_LIMIT} names");
+        let fault = Fault::expected(expected, hosts.len().to_string());
+        section.reader.refuse(spot, fault);
+    }
+    hosts.into_iter().map(|(host, _)| host).collect()
+}
+
+/// Reads a name as it stands in a request's `Host`, there perhaps with a port.
+fn host(given: &Given<'_>) -> Result<String, Fault> {
+    let expected = "a host name such as \"balancer.example.com\", without scheme, port and path";
+    let text = given.text().unwrap_or_default();
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(fits)
+    };
+    match name.len() <= 253 && name.split('.').all(is_label) {
+        true => Ok(name.to_ascii_lowercase()),
+        false => Err(given.instead_of(expected)),
+    }
 }
 
 /// Notes that whoever is on the way reads along.

@@ -222,6 +222,26 @@ pub enum ControlError {
         /// How long was waited.
         patience: Duration,
     },
+    /// The balancer does not answer under the name by which it was asked.
+    #[error(
+        "the balancer at {address} does not answer to that name: add it to hosts of [admin] in its configuration and reload it, or name its IP address with --admin"
+    )]
+    NameNotListed {
+        /// Address that was tried.
+        address: String,
+    },
+    /// The relay's state is in force; the file of the states could not be written.
+    #[error(
+        "{state}: in force at {address}, but not stored ({why}): after a restart the relay is as before; make the file writable, and give the same order again to see that it is stored"
+    )]
+    NotStored {
+        /// Address that was tried.
+        address: String,
+        /// The relay's state, as for an order that was stored.
+        state: String,
+        /// In the words of the balancer.
+        why: String,
+    },
     /// The balancer says why it does not do that.
     #[error("the balancer at {address} refused: {why}")]
     Refused {

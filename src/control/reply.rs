@@ -77,6 +77,8 @@ pub struct OrderReply {
     health: String,
     listeners: u32,
     pending: u32,
+    /// Why the order is not stored, with status 507.
+    problem: Option<String>,
 }
 
 impl fmt::Display for OrderReply {
@@ -142,6 +144,8 @@ pub fn relay(reply: &Reply, address: &str) -> Result<OrderReply, ControlError> {
             address: address_of(),
         }),
         429 => Err(refused(why)),
+        503 if why.starts_with("another process") => Err(refused(why)),
+        507 => Err(not_stored(reply, address)),
         // Another 404 is that of a server that knows no relays.
         404 if why.starts_with("no relay is called") => Err(refused(why)),
         _ => parse(reply, address),
@@ -149,13 +153,36 @@ pub fn relay(reply: &Reply, address: &str) -> Result<OrderReply, ControlError> {
 }
 
 fn parse<T: DeserializeOwned>(reply: &Reply, address: &str) -> Result<T, ControlError> {
+    match reply.status {
+        200 => read(reply, address),
+        421 => Err(ControlError::NameNotListed {
+            address: address.to_owned(),
+        }),
+        status => Err(ControlError::NotABalancer {
+            address: address.to_owned(),
+            found: format!("status {status}"),
+        }),
+    }
+}
+
+/// The order is in force, and the file of the states could not be written.
+fn not_stored(reply: &Reply, address: &str) -> ControlError {
+    let state: OrderReply = match read(reply, address) {
+        Ok(state) => state,
+        Err(error) => return error,
+    };
+    ControlError::NotStored {
+        address: address.to_owned(),
+        state: state.to_string(),
+        why: printable(state.problem.as_deref().unwrap_or("no reason given")),
+    }
+}
+
+fn read<T: DeserializeOwned>(reply: &Reply, address: &str) -> Result<T, ControlError> {
     let not_a_balancer = |found| ControlError::NotABalancer {
         address: address.to_owned(),
         found,
     };
-    if reply.status != 200 {
-        return Err(not_a_balancer(format!("status {}", reply.status)));
-    }
     serde_json::from_slice(&reply.body).map_err(|error| {
         not_a_balancer(format!(
             "unexpected JSON: {}",

@@ -53,6 +53,9 @@ fn an_order_that_was_carried_out_is_told_in_a_line() {
     );
 }
 
+const NOT_STORED: &str = r#"{"name":"b","admin_state":"drain","health":"up","listeners":3,"pending":1,
+  "stored":false,"problem":"cannot write /x: No space left\u001b[2J"}"#;
+
 #[test]
 fn a_refusal_is_told_in_words_that_help() {
     let unknown = "no relay is called \"x\"; there are: a, b\n";
@@ -66,7 +69,26 @@ fn a_refusal_is_told_in_words_that_help() {
             "not the admin address of a balancer (status 404)",
         ),
         (405, "", "not the admin address of a balancer (status 405)"),
+        (421, "not that name\n", "hosts of [admin]"),
         (429, "try again in 9 s\n", "try again in 9 s"),
+        (
+            503,
+            "another process has taken over: ask again\n",
+            "ask again",
+        ),
+        (503, "", "status 503"),
+        (
+            507,
+            NOT_STORED,
+            "b: drain (health up, 3 listeners, 1 pending): in force",
+        ),
+        (
+            507,
+            NOT_STORED,
+            "not stored (cannot write /x: No space left?[2J)",
+        ),
+        (507, NOT_STORED, "give the same order again"),
+        (507, "no JSON", "not the admin address of a balancer"),
         (200, "{\"relay1\":5}", "not the admin address of a balancer"),
         (200, "no JSON", "not the admin address of a balancer"),
     ] {
@@ -85,4 +107,10 @@ fn the_public_status_is_not_taken_for_the_operators() {
         matches!(error, ControlError::NotABalancer { .. }),
         "{error}"
     );
+}
+
+#[test]
+fn a_name_that_is_not_listed_is_reported_by_the_questions_too() {
+    let error = reply::fleet(&replied(421, "x\n"), ADDRESS).unwrap_err();
+    assert!(error.to_string().contains("hosts of [admin]"), "{error}");
 }

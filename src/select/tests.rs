@@ -3,6 +3,7 @@
 mod adapter;
 mod capacity;
 mod laws;
+mod mount_capacity;
 mod policies;
 
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use crate::config::{Address, Config};
 /// As Pingora has it: the system cuts it down to what it allows (net.core.somaxconn).
 const BACKLOG: i32 = 65_535;
 
-/// Everybody may connect to a unix socket: its folder says who reaches it.
+/// Mode of a unix socket that is opened here: every user may connect, and its folder limits which
+/// ones reach it.
 const MODE: u32 = 0o666;
 
 /// Opens a socket that listens.
@@ -61,20 +62,33 @@ fn listen_unix(path: &Path) -> io::Result<OwnedFd> {
         }
         fs::remove_file(path)?;
     }
-    Ok(UnixListener::bind(path)?.into())
+    let socket = UnixListener::bind(path)?;
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    Ok(socket.into())
 }
 
 /// Makes sure of what Pingora needs of a socket that it takes.
 ///
-/// PINGORA: (0.9.1) it does not ask whether the socket blocks, and panics when it may not set the mode of a unix socket.
+/// PINGORA: (0.9.1) it does not ask whether the socket blocks, and panics when it may not set the
+/// mode of a unix socket. It is given the mode that the socket has: one that was handed over keeps
+/// that of its maker (`SocketMode=`).
 pub(super) fn prepared(
     address: &Address,
     (fd, owner): (OwnedFd, Owner),
 ) -> io::Result<(OwnedFd, Owner)> {
     if let Address::Unix(path) = address {
-        fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        fs::set_permissions(path, mode_of(path)?)?;
     }
     let socket = Socket::from(fd);
     socket.set_nonblocking(true)?;
     Ok((socket.into(), owner))
+}
+
+/// The mode of a unix socket as it is.
+///
+/// # Errors
+/// It is not there, or cannot be seen.
+pub fn mode_of(path: &Path) -> io::Result<Permissions> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    Ok(Permissions::from_mode(mode & 0o7777))
 }

@@ -1,11 +1,16 @@
 //! Activation: a service manager keeps the listening sockets, so that nobody is refused while the balancer is not there.
 
+use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::Instant;
 
 use crate::harness::{
-    Balancer, ConfigText, Fleet, Pounding, eventually, hand_over, millis, open_port, seconds,
+    Balancer, ConfigText, FakeRelay, Fleet, Folder, Pounding, eventually, hand_over, millis,
+    open_port, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -121,4 +126,38 @@ fn stopped_it_leaves_the_sockets_to_the_manager() {
     assert_eq!(again.status, 307);
     let beaten = pounding.finish();
     assert_eq!(beaten.failed, 0, "{beaten:?}");
+}
+
+#[test]
+fn unix_socket_that_is_handed_over_keeps_its_mode() {
+    let (relay, folder) = (FakeRelay::of(MOUNT), Folder::new("sockets"));
+    let [handed, own] = ["handed", "own"].map(|name| folder.path().join(name));
+    let socket = UnixListener::bind(&handed).unwrap();
+    fs::set_permissions(&handed, Permissions::from_mode(0o660)).unwrap();
+    let bind = |path: &std::path::Path| {
+        let path = path.display();
+        format!("[[bind]]\naddress = \"unix:{path}\"")
+    };
+    let config = ConfigText::of_none()
+        .and_relay_at(relay.address())
+        .with_section(&bind(&handed))
+        .with_section(&bind(&own));
+    let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
+    let balancer = Balancer::arranged(&config, public, |command| {
+        let sockets = vec![socket.try_clone().unwrap().into()];
+        *command = hand_over(command, sockets);
+    });
+    is_ready(&balancer);
+
+    for (path, expected) in [(&handed, 0o660), (&own, 0o666)] {
+        let mut listener = UnixStream::connect(path).unwrap();
+        listener.set_read_timeout(Some(seconds(8))).unwrap();
+        let request = format!("GET {MOUNT} HTTP/1.0\r\n\r\n");
+        listener.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        listener.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 307 "), "{answer}");
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, expected, "{}", path.display());
+    }
 }

@@ -31,7 +31,7 @@ pub fn upgrade(balancer: &Balancer) {
 
 fn drain(relay: &str) -> String {
     format!(
-        "POST /relays/{relay}/drain HTTP/1.1\r\nHost: balancer\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        "POST /relays/{relay}/drain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
     )
 }
 
@@ -44,7 +44,7 @@ fn an_operator_who_keeps_his_connection_is_not_left_with_the_old_process() {
     settled(&radios);
     let mut kept = TcpStream::connect(balancer.admin()).unwrap();
     kept.set_read_timeout(Some(seconds(5))).unwrap();
-    kept.write_all(b"GET /live HTTP/1.1\r\nHost: balancer\r\n\r\n")
+    kept.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     let answer = Answer::read_head(&mut kept).unwrap();
     assert_eq!(answer.header("connection"), Some("keep-alive"));

@@ -15,6 +15,7 @@
 mod acme;
 mod activation;
 mod admin;
+mod admin_hosts;
 mod admin_tls;
 mod codecs;
 mod commands;
@@ -29,6 +30,7 @@ mod handing_over;
 mod hard_joints;
 mod harness;
 mod hello;
+mod mount_capacity;
 mod mounts;
 mod moving;
 mod multiplex;

@@ -64,6 +64,46 @@ fn a_state_goes_with_its_relay_and_a_broken_file_is_told_and_ignored() {
     );
 }
 
+#[test]
+fn an_order_that_cannot_be_stored_is_in_force_and_its_command_says_what_to_do() {
+    let (fleet, folder) = (Fleet::of(1).carrying(MOUNT), Folder::new("states"));
+    let guarded = Guarded::with_config(remembering(&fleet, &[1], &folder));
+    let file = folder.path().join("relays.json");
+    // Modes forbid root nothing, but in the way of the next version stands a folder.
+    let in_the_way = folder.path().join(".relays.json.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let name = fleet.relay(1).name();
+
+    let ended = guarded.command(&["drain", &name]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.output.is_empty(), "{ended:?}");
+    for words in [
+        &format!("{name}: drain ("),
+        "in force",
+        "but not stored",
+        &format!("cannot write {}", file.display()),
+        "give the same order again",
+    ] {
+        assert!(ended.errors.contains(words), "{words} in {ended:?}");
+    }
+    assert_eq!(ended.errors.trim_end().lines().count(), 1, "{ended:?}");
+    let state = || guarded.balancer.admin_status().of(fleet.relay(1));
+    assert_eq!(state().admin_state(), "drain");
+
+    fs::remove_dir(&in_the_way).unwrap();
+    let ended = guarded.command(&["drain", &name]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(folder.read("relays.json").contains(&name));
+
+    fs::create_dir(&in_the_way).unwrap();
+    let ended = guarded.command(&["maint", &name]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    fs::remove_dir(&in_the_way).unwrap();
+    eventually(seconds(60), "it is stored by itself", || {
+        folder.read("relays.json").contains("maint")
+    });
+}
+
 /// One who lets connections in and says nothing: the first round of polls takes as long as it may.
 fn silent() -> TcpListener {
     own_listener()

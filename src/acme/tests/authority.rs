@@ -12,6 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 
 use super::{Folder, Kept, eventually, made, own_ip, quick};
 use crate::acme::Settings;
+use crate::acme::clock::Clock;
 use crate::acme::schedule::Pace;
 
 const API_PORT: u16 = 14_000;
@@ -132,6 +133,11 @@ impl Authority {
     /// The same, at another pace.
     pub async fn keep_at(&self, settings: Settings, pace: Pace) -> Kept {
         Kept::begin(settings, pace, (self.ip, PLAIN_PORT).into()).await
+    }
+
+    /// The same, by another clock.
+    pub async fn keep_by(&self, clock: Clock, settings: Settings) -> Kept {
+        Kept::begin_at(clock, settings, quick(), (self.ip, PLAIN_PORT).into()).await
     }
 
     /// What it wrote to its log since its last start.

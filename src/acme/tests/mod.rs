@@ -9,6 +9,7 @@ mod parts;
 mod schedule;
 mod store;
 mod trouble;
+mod wasted;
 mod wire;
 
 use authority::{Authority, Manner};

@@ -1,8 +1,9 @@
 //! What the tests are made of: folders, addresses, certificates of our own, and the keeper at work.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::acme::certificate::Certificate;
+use crate::acme::clock::Clock;
 use crate::acme::schedule::Pace;
 use crate::acme::store::Store;
 use crate::acme::{Acme, AcmeStatus, Challenges, Settings, paths};
@@ -44,6 +46,7 @@ pub fn quick() -> Pace {
         request: Duration::from_secs(5),
         verdict: Duration::from_secs(10),
         attempt: Duration::from_secs(15),
+        wasted: DAY,
         look: Duration::from_millis(50),
     }
 }
@@ -71,7 +74,8 @@ impl Folder {
         let n = COUNTER.fetch_add(1, Ordering::Relaxed);
         let name = format!("icecast-balancer-acme-{}-{n}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).unwrap();
+        // Whatever the umask of the machine: a state directory must not be open to a group.
+        DirBuilder::new().mode(0o755).create(&folder).unwrap();
         Self(folder)
     }
 
@@ -132,6 +136,16 @@ pub struct Kept {
 impl Kept {
     /// Starts to keep, and answers challenges at `plain_bind`.
     pub async fn begin(settings: Settings, pace: Pace, plain_bind: SocketAddr) -> Self {
+        Self::begin_at(Clock::default(), settings, pace, plain_bind).await
+    }
+
+    /// The same, by another clock.
+    pub async fn begin_at(
+        clock: Clock,
+        settings: Settings,
+        pace: Pace,
+        plain_bind: SocketAddr,
+    ) -> Self {
         // The one before may just be letting go of the address.
         let mut listener = None;
         eventually("the plain bind is free", || {
@@ -142,7 +156,7 @@ impl Kept {
         let listener = listener.unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
-        let mut kept = Self::begin_unanswered(settings, pace);
+        let mut kept = Self::begin_by(clock, settings, pace);
         let challenges = kept.acme.challenges();
         kept.tasks.push(tokio::spawn(answer(listener, challenges)));
         kept
@@ -150,8 +164,12 @@ impl Kept {
 
     /// The same, but nobody finds any answers.
     pub fn begin_unanswered(settings: Settings, pace: Pace) -> Self {
+        Self::begin_by(Clock::default(), settings, pace)
+    }
+
+    fn begin_by(clock: Clock, settings: Settings, pace: Pace) -> Self {
         let settings = watch::Sender::new(settings);
-        let acme = Arc::new(Acme::at_pace(settings.subscribe(), pace));
+        let acme = Arc::new(Acme::at_pace(settings.subscribe(), pace, clock));
         let keeper = acme.clone();
         let tasks = vec![tokio::spawn(async move { keeper.keep().await })];
         Self {

@@ -69,6 +69,17 @@ fn a_short_life_has_short_pauses() {
     }
 }
 
+#[test]
+fn certificates_of_no_use_are_four_in_a_week_at_most_and_a_short_one_does_not_end_meanwhile() {
+    let pause = |lifetime| Pace::PATIENT.after_waste(Some(lifetime));
+    assert_eq!(pause(DAY * 90), DAY * 2);
+    assert_eq!(pause(DAY * 6), DAY * 2);
+    assert_eq!(Pace::PATIENT.after_waste(None), DAY * 2);
+    assert!(DAY * 7 / 4 < DAY * 2, "four at most in any seven days");
+    assert_eq!(pause(DAY), DAY / 3);
+    assert_eq!(pause(MINUTE), MINUTE);
+}
+
 proptest! {
     #[test]
     fn renewal_is_in_the_seventh_tenth_of_any_lifetime(seconds in 0_u64..400_000_000, chance in 0.0..=1.0) {

@@ -1,14 +1,17 @@
 //! The state directory: who may read it, what is whole, what is broken.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Folder, made, names};
 use crate::acme::certificate::{Certificate, PairError};
+use crate::acme::files::ReservedFile;
 use crate::acme::store::{Need, Paths, Store};
+use crate::acme::{FolderFault, judge_folder};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const HERE: &str = "https://acme.test/dir";
@@ -42,19 +45,141 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nobody_else_may_read_anything() {
+fn directory_that_is_made_and_all_that_is_in_it_are_closed_to_others() {
     let folder = Folder::new();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    let store = Store::new(folder.path());
+    let state = folder.join("new/state");
+    let store = Store::new(&state);
     store.keep_account(&"an account").unwrap();
     publish(&store, "a.test");
-    assert_eq!(mode(folder.path()), 0o700);
-    let all = everything_in(folder.path());
+    assert_eq!(mode(&state), 0o700);
+    assert_eq!(mode(&folder.join("new")), 0o700);
+    assert_closed(&state);
+}
+
+#[track_caller]
+fn assert_closed(state: &Path) {
+    let all = everything_in(state);
     assert_eq!(all.len(), 7, "{all:?}");
     for path in all {
         let expected = if path.is_dir() { 0o700 } else { 0o600 };
         assert_eq!(mode(&path), expected, "{}", path.display());
     }
+}
+
+#[test]
+fn directory_that_is_there_keeps_its_mode() {
+    for own in [0o755, 0o750, 0o700, 0o711] {
+        let folder = Folder::new();
+        fs::set_permissions(folder.path(), Permissions::from_mode(own)).unwrap();
+        let store = Store::new(folder.path());
+        store.keep_account(&"an account").unwrap();
+        publish(&store, "a.test");
+        assert_eq!(mode(folder.path()), own);
+        assert_closed(folder.path());
+    }
+}
+
+#[test]
+fn directory_that_others_can_write_to_is_refused_and_left_as_it_is() {
+    for open in [0o777, 0o1777, 0o775, 0o720, 0o702] {
+        let folder = Folder::new();
+        fs::set_permissions(folder.path(), Permissions::from_mode(open)).unwrap();
+        let store = Store::new(folder.path());
+        let key = "a key";
+        for error in [
+            store.keep_account(&"an account").unwrap_err(),
+            store.try_room().unwrap_err(),
+            store.claim().unwrap_err(),
+            store.draft(key, HERE).unwrap_err(),
+        ] {
+            let told = format!(
+                "cannot use {}: expected a directory that only its owner can write to, found mode {open:04o} (name a directory in it",
+                folder.path().display()
+            );
+            let error = error.to_string();
+            assert!(error.starts_with(&told), "{error}");
+        }
+        let judged = judge_folder(folder.path()).unwrap_err();
+        assert!(matches!(judged, FolderFault::OthersWrite(found) if found == open));
+        let found = fs::metadata(folder.path()).unwrap().permissions().mode();
+        assert_eq!(found & 0o7777, open);
+        assert!(everything_in(folder.path()).is_empty());
+        // One of its own inside it is as good as any.
+        let inside = folder.join("state");
+        publish(&Store::new(&inside), "a.test");
+        assert_eq!(mode(&inside), 0o700);
+    }
+}
+
+#[test]
+fn directory_of_another_user_and_something_else_are_refused() {
+    let folder = Folder::new();
+    let file = folder.join("file");
+    fs::write(&file, "").unwrap();
+    let judged = judge_folder(&file).unwrap_err();
+    assert!(matches!(judged, FolderFault::NotFolder), "{judged}");
+    judge_folder(&folder.join("not-there")).unwrap();
+    judge_folder(&file.join("below-a-file")).unwrap_err();
+
+    let other = 65_533;
+    if chown(folder.path(), Some(other), None).is_err() {
+        let skipped = b"SKIPPED: directory_of_another_user: only root may give it away\n";
+        let _ = std::io::stderr().write_all(skipped);
+        return;
+    }
+    let error = Store::new(folder.path()).claim().unwrap_err().to_string();
+    assert!(error.contains("found one of user 65533 (chown"), "{error}");
+    // Root checks for a service that is another user.
+    judge_folder(folder.path()).unwrap();
+    assert_eq!(mode(folder.path()), 0o755);
+}
+
+#[test]
+fn files_that_a_backup_left_open_are_closed_and_nothing_else_is_touched() {
+    let folder = Folder::new();
+    let store = Store::new(folder.path());
+    store.keep_account(&"an account").unwrap();
+    publish(&store, "a.test");
+    let open = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    let own = [
+        "account.json",
+        "certificates/1/key.pem",
+        "certificates/1/order.json",
+    ];
+    for name in own {
+        open(&folder.join(name));
+    }
+    let strange = folder.join("notes.txt");
+    fs::write(&strange, "").unwrap();
+    open(&strange);
+    // A link where a file should be leads nowhere else.
+    symlink(&strange, folder.join("lock")).unwrap();
+
+    store.shut_files();
+
+    for name in own {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+    assert_eq!(mode(&strange), 0o644);
+}
+
+#[test]
+fn reserved_file_is_filled_in_its_room_or_leaves_nothing() {
+    let folder = Folder::new();
+    fs::write(folder.join("a"), "old").unwrap();
+    drop(ReservedFile::new(folder.path(), "a", 4096).unwrap());
+    assert_eq!(everything_in(folder.path()), [folder.join("a")]);
+    let reserved = ReservedFile::new(folder.path(), "a", 4096).unwrap();
+    assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
+    assert_eq!(fs::metadata(folder.join(".a.new")).unwrap().len(), 4096);
+    reserved.fill(b"new").unwrap();
+    assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "new");
+    assert_eq!(mode(&folder.join("a")), 0o600);
+    assert_eq!(everything_in(folder.path()), [folder.join("a")]);
+    let reserved = ReservedFile::new(folder.path(), "a", 2).unwrap();
+    reserved.fill(b"longer than its room").unwrap();
+    let text = fs::read_to_string(folder.join("a")).unwrap();
+    assert_eq!(text, "longer than its room");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn one_relay_is_enough_and_everything_else_has_its_default() {
         told,
         "Poll { interval: 5s, timeout: 2s, fall: 2, rise: 1, stale_after: 30s } \
          Select { policy: LeastListeners, slow_start: 30s } Redirect { status: 307, without_https: Proxy, https_hosts: [] } \
-         Discovery { refresh: 30s } Log { level: Info } Admin { bind: Some(127.0.0.1:8081), tls: None, token: None, state_file: None }"
+         Discovery { refresh: 30s } Log { level: Info } Admin { bind: Some(127.0.0.1:8081), tls: None, token: None, hosts: [], state_file: None }"
     );
     assert_eq!(
         format!("{:?} {:?}", config.stream, config.upstream),

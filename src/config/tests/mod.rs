@@ -1,5 +1,6 @@
 //! Tests of the configuration: what is read, and the exact line of every problem.
 
+mod admin_hosts;
 mod broken;
 mod disk;
 mod documented;
@@ -8,6 +9,7 @@ mod good;
 mod never_panics;
 mod operator;
 mod rules;
+mod state_dir;
 mod trust;
 
 use std::collections::BTreeMap;
