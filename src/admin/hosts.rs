@@ -4,8 +4,9 @@
 //!
 //! SECURITY: a web page may lead its own name to our address and read our answers then, from inside
 //! a network that its author does not reach. The browser still sends that name in `Host`. A page
-//! can neither choose an IP address nor `localhost` for its name, so both are always allowed; other
-//! names are allowed only when they are listed.
+//! can choose neither an IP address nor `localhost` for its name, nor a name without a dot, which no
+//! public name server has: service names of containers and hosts of a local network. Those are always
+//! allowed, other names only when they are listed.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,7 +22,7 @@ pub type SharedHosts = Arc<ArcSwap<AllowedHosts>>;
 /// Longest name that a refusal repeats.
 const SHOWN_CHARS: usize = 100;
 
-/// Names under which the admin address answers, besides IP addresses and `localhost`.
+/// Names with a dot under which the admin address answers.
 #[derive(Debug, Default)]
 pub struct AllowedHosts(HashSet<String>);
 
@@ -55,12 +56,24 @@ impl AllowedHosts {
             let literal = literal.strip_suffix(']');
             return literal.is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
         }
+        if is_local_name(host) {
+            return true;
+        }
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        host.is_empty()
-            || host == "localhost"
-            || host.parse::<Ipv4Addr>().is_ok()
-            || self.0.contains(&host)
+        host == "localhost" || host.parse::<Ipv4Addr>().is_ok() || self.0.contains(&host)
     }
+}
+
+/// Whether only the machine itself or its own network can resolve a name: it has no dot, at its end neither.
+fn is_local_name(host: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    // Digits alone are an IPv4 address for some clients.
+    let is_number = |host: &str| {
+        host.bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_digit())
+    };
+    host.bytes().all(is_plain) && !is_number(host)
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`; none where something else stands in the
@@ -90,7 +103,7 @@ mod tests {
     }
 
     fn is_allowed(host: &[u8]) -> bool {
-        let names = ["balancer.example.com".to_owned(), "prom".to_owned()];
+        let names = ["balancer.example.com".to_owned()];
         let hosts = AllowedHosts::new(&names);
         hosts.unlisted(&request("/status", &[host])).is_none()
     }
@@ -110,8 +123,8 @@ mod tests {
             "localhost.:8081",
             "balancer.example.com",
             "BALANCER.Example.COM.:8081",
-            "prom:9",
-            "prom:",
+            "balancer",
+            "Radio_1-a:8081",
             "",
         ] {
             assert!(is_allowed(host.as_bytes()), "{host}");
@@ -142,7 +155,9 @@ mod tests {
             "evil.example:80:localhost",
             "localhost:80@evil.example",
             "localhost:80a",
-            "prom,evil.example",
+            "localhost,evil.example",
+            "evil.",
+            "ai.:80",
             "localhost evil.example",
         ] {
             assert!(!is_allowed(host.as_bytes()), "{host}");

@@ -202,9 +202,16 @@ fn a_listener_leaves_one_line_in_the_log() {
 #[test]
 fn carried_listeners_are_counted_once_and_exactly() {
     let fleet = Fleet::of(2).carrying(MOUNT);
-    // No poll comes between what happens here.
-    let config = ConfigText::proxied(&fleet).polled("interval = \"20s\"\ntimeout = \"500ms\"");
+    // No poll comes between what happens here, once those of the first seconds are over.
+    let config = ConfigText::proxied(&fleet).polled("interval = \"60s\"\ntimeout = \"500ms\"");
     let balancer = Balancer::with_config(&config);
+    eventually(seconds(20), "the first polls are over", || {
+        let status = balancer.admin_status();
+        fleet
+            .relays()
+            .iter()
+            .all(|relay| status.of(relay).polls() == 5)
+    });
     let load = |number| {
         let status = balancer.admin_status().of(fleet.relay(number));
         status.taken()

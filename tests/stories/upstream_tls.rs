@@ -147,7 +147,7 @@ fn takes_nobody_between_polls(known: &Authority, strange: impl Into<Certifier>) 
     assert_eq!(counts(&fleet), [0, 6]);
     for balancer in [&both, &alone] {
         let relay = fleet.relay(1).secure_name();
-        let words = format!("{relay} does not take a listener of {MOUNT}: cannot connect: TLS");
+        let words = format!("relay={relay} mount={MOUNT} reason=\"cannot connect: TLS");
         assert!(balancer.log_line_with(&words).is_some(), "{words}");
     }
 }
