@@ -96,17 +96,21 @@ impl Flow {
         self.surplus.withdraw_of(sent) || self.sent.withdraw_of(sent)
     }
 
-    /// Clears what a report whose poll began at `poll_began` shows by now.
-    pub fn settle(&mut self, poll_began: Instant) {
-        let ledgers = [
-            &mut self.sent,
-            &mut self.surplus,
-            &mut self.arrived,
-            &mut self.departed,
-        ];
-        for ledger in ledgers {
-            ledger.settle(poll_began);
-        }
+    /// Clears what a report shows whose poll began at `poll_began`, and which has `reported` listeners after `previous`.
+    ///
+    /// ICECAST: a count lags behind by 0.09 to 0.35 s, so of those that came or left just before a poll its report may
+    /// show some and not others. How far the count is from what is certain tells how many: nobody counts twice until the
+    /// next report, and no relay is full by that.
+    pub fn settle(&mut self, poll_began: Instant, previous: u32, reported: u32) {
+        let came = [&mut self.sent, &mut self.surplus, &mut self.arrived]
+            .map(|ledger| ledger.settle(poll_began))
+            .into_iter()
+            .fold(previous, u32::saturating_add);
+        let certain = came.saturating_sub(self.departed.settle(poll_began));
+        self.arrived
+            .clear_oldest(reported.saturating_sub(certain), poll_began);
+        self.departed
+            .clear_oldest(certain.saturating_sub(reported), poll_began);
     }
 }
 
@@ -114,6 +118,36 @@ impl Flow {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn listeners_that_came_or_left_just_before_a_poll_count_once() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut flow = Flow::default();
+        for _ in 0..30 {
+            flow.send(true, at(0));
+            flow.arrive(at(0), at(500));
+        }
+        let mut early = flow.clone();
+        early.settle(at(700), 10, 10);
+        assert_eq!(early.taken(10), 40, "the report shows none of them");
+        let mut some = flow.clone();
+        some.settle(at(700), 10, 22);
+        assert_eq!(some.taken(22), 40, "it shows twelve");
+        let mut all = flow.clone();
+        all.settle(at(700), 10, 45);
+        assert_eq!(all.taken(45), 45, "it shows all, and others");
+        let mut before = flow.clone();
+        before.settle(at(400), 10, 25);
+        assert_eq!(before.taken(25), 55, "the poll began before they came");
+
+        flow.settle(at(900), 10, 40);
+        for _ in 0..20 {
+            flow.depart(at(500), true, at(1_000));
+        }
+        flow.settle(at(1_100), 40, 28);
+        assert_eq!(flow.taken(28), 20, "twelve are gone from the report");
+    }
 
     #[test]
     fn who_never_came_takes_nobodys_arrival_with_him() {

@@ -264,7 +264,12 @@ impl Fleet {
         report.mounts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let listed = report.listed_by(relay);
         self.mounts.apply(id, listed, poll, now);
-        record.flow.settle(began);
+        let previous = if standing.is_count_doubtful {
+            0
+        } else {
+            standing.listeners
+        };
+        record.flow.settle(began, previous, report.listeners);
         record.unconfirmed.settle(began);
         standing.pending_listeners = record.flow.pending();
         standing.surplus_listeners = record.flow.surplus();

@@ -297,12 +297,17 @@ impl MountTable {
         let (Ok(place) | Err(place)) = place;
         if let Some(carrier) = carriers.get_mut(place) {
             carrier.kind = mount.kind;
+            let previous = if carrier.is_count_doubtful {
+                0
+            } else {
+                carrier.listeners
+            };
+            carrier.flow.settle(poll.began, previous, mount.listeners);
             carrier.listeners = mount.listeners;
             carrier.capacity_listeners = limit;
             carrier.missing_since = None;
             carrier.woken_at = carrier.woken_at.filter(|_| mount.kind == MountKind::Idle);
             carrier.is_count_doubtful = poll.is_count_doubtful;
-            carrier.flow.settle(poll.began);
             let format = mount
                 .content_type
                 .as_deref()
@@ -324,7 +329,9 @@ impl MountTable {
             if carrier.relay != relay {
                 return true;
             }
-            carrier.flow.settle(poll_began);
+            carrier
+                .flow
+                .settle(poll_began, carrier.listeners, carrier.listeners);
             if !carrier.assumed {
                 carrier.missing_since.get_or_insert(now);
             }

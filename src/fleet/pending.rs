@@ -110,14 +110,32 @@ impl Pending {
         true
     }
 
-    /// Clears what a report whose poll began at `poll_began` shows by now.
-    pub fn settle(&mut self, poll_began: Instant) {
+    /// Clears what a report whose poll began at `poll_began` shows by now; returns how many.
+    pub fn settle(&mut self, poll_began: Instant) -> u32 {
+        let before = self.listeners;
         while let Some(batch) = self.batches.front() {
             if batch.last + self.settle > poll_began {
                 break;
             }
             self.listeners -= batch.listeners;
             self.batches.pop_front();
+        }
+        before - self.listeners
+    }
+
+    /// Clears at most `listeners` of the oldest that were noted until `time`.
+    pub fn clear_oldest(&mut self, mut listeners: u32, time: Instant) {
+        while let Some(batch) = self.batches.front_mut() {
+            if listeners == 0 || batch.last > time {
+                break;
+            }
+            let cleared = batch.listeners.min(listeners);
+            listeners -= cleared;
+            batch.listeners -= cleared;
+            self.listeners -= cleared;
+            if batch.listeners == 0 {
+                self.batches.pop_front();
+            }
         }
     }
 }
@@ -184,7 +202,9 @@ mod tests {
                 match step {
                     0 => pending.raise(now),
                     1 => pending.withdraw(),
-                    _ => pending.settle(now),
+                    _ => {
+                        pending.settle(now);
+                    }
                 }
                 let sum: u32 = pending.batches.iter().map(|batch| batch.listeners).sum();
                 prop_assert_eq!(sum, pending.listeners());

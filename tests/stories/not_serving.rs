@@ -1,8 +1,8 @@
 //! Relays that answer and do not serve: their status page is fine, and with the fewest listeners they attract all.
 
 use crate::harness::{
-    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, TuneIn, eventually, millis,
-    seconds,
+    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, Radio, TuneIn, eventually,
+    millis, seconds,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -19,6 +19,16 @@ fn before(relays: [&FakeRelay; 2]) -> ConfigText {
         .with_relay(1, "weight = 1000")
         .with_relay(2, "weight = 1")
         .with("mode = \"proxy\"")
+}
+
+/// Radios that tune in one after the other until the relay was tried; an empty relay is chosen as often as another one.
+fn radios_until_tried(balancer: &Balancer, relay: &FakeRelay) -> Vec<Radio> {
+    let mut radios = Vec::new();
+    eventually(seconds(20), "the relay is tried", || {
+        radios.push(balancer.radio(MOUNT));
+        !relay.asked().is_empty()
+    });
+    radios
 }
 
 #[test]
@@ -79,7 +89,7 @@ fn a_relay_that_stays_silent_keeps_only_the_first_listener_waiting() {
     let serving = FakeRelay::of(MOUNT);
     let balancer = Balancer::with_config(&before([&hole, &serving]));
 
-    balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    radios_until_tried(&balancer, &hole);
     for _ in 0..5 {
         balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
     }
@@ -96,8 +106,11 @@ fn a_relay_that_falls_silent_behind_its_burst_is_left_and_avoided() {
     let serving = FakeRelay::of(MOUNT);
     let balancer = Balancer::with_config(&before([&hole, &serving]));
 
-    let first = balancer.radio(MOUNT);
-    first.hear_up_to(BURST_BYTES + 3 * BYTES_PER_SECOND, seconds(20));
+    let radios = radios_until_tried(&balancer, &hole);
+    radios
+        .last()
+        .unwrap()
+        .hear_up_to(BURST_BYTES + 3 * BYTES_PER_SECOND, seconds(20));
     let name = hole.address().to_string();
     eventually(seconds(10), "the relay is known not to serve", || {
         let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
@@ -135,7 +148,7 @@ fn a_relay_that_serves_again_is_trusted_again() {
     let serving = FakeRelay::of(MOUNT);
     let balancer = Balancer::with_config(&before([&moody, &serving]));
     let name = moody.address().to_string();
-    balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    radios_until_tried(&balancer, &moody);
     let suspicion = || balancer.admin_status().suspicion(MOUNT, &name);
     assert_eq!(suspicion().as_deref(), Some("unexpected status"));
 

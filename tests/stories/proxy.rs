@@ -205,13 +205,7 @@ fn carried_listeners_are_counted_once_and_exactly() {
     // No poll comes between what happens here, once those of the first seconds are over.
     let config = ConfigText::proxied(&fleet).polled("interval = \"60s\"\ntimeout = \"500ms\"");
     let balancer = Balancer::with_config(&config);
-    eventually(seconds(20), "the first polls are over", || {
-        let status = balancer.admin_status();
-        fleet
-            .relays()
-            .iter()
-            .all(|relay| status.of(relay).polls() == 5)
-    });
+    balancer.wait_for_the_interval();
     let load = |number| {
         let status = balancer.admin_status().of(fleet.relay(number));
         status.taken()

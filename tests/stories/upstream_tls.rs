@@ -137,6 +137,8 @@ fn takes_nobody_between_polls(known: &Authority, strange: impl Into<Certifier>) 
     };
     let both = seldom_polled(ConfigText::proxied_by_https(&fleet));
     let alone = seldom_polled(first_alone(&fleet));
+    both.wait_for_the_interval();
+    alone.wait_for_the_interval();
 
     fleet.relay(1).certify(strange);
     fleet.relay(1).restart();

@@ -1,11 +1,13 @@
 //! Capacity of a mount: the most listeners of it on one relay, whatever else the relay carries.
 
 use super::*;
+use crate::fleet::Noted;
 
 const TALK: &str = "/talk.mp3";
 const HTTPS: TuneIn<'_> = TuneIn {
     mount: LIVE,
     scheme: Scheme::Https,
+    client: None,
 };
 
 /// Relays of which each may have three listeners of `/live.mp3`, and as many of other mounts as
@@ -57,7 +59,7 @@ fn place_that_a_listener_leaves_is_free_at_once_where_that_is_seen_and_else_by_a
     apply(&mut fleet, 0, start, report(&[(LIVE, 3)]));
     assert_eq!(place_all(&mut fleet, LIVE, start).len(), 0);
 
-    fleet.note_departure(RelayId(0), LIVE, start, true, second(1));
+    fleet.note_departure(RelayId(0), LIVE, None, Noted::Arrived(start), second(1));
     assert_eq!(place_all(&mut fleet, LIVE, second(1)).len(), 1);
 
     apply(&mut fleet, 0, second(5), report(&[(LIVE, 1)]));

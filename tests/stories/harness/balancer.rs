@@ -180,6 +180,14 @@ impl Balancer {
         AdminStatus::new(self.ask_as_operator("/status").json())
     }
 
+    /// Waits until the polls of the first seconds are over: from then on only the interval counts.
+    #[track_caller]
+    pub fn wait_for_the_interval(&self) {
+        eventually(seconds(20), "the first polls are over", || {
+            self.admin_status().fewest_polls() >= 5
+        });
+    }
+
     /// Asks anything on the operator's address.
     #[track_caller]
     pub fn ask_as_operator(&self, target: &str) -> Answer {

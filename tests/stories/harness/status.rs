@@ -35,6 +35,16 @@ impl AdminStatus {
 }
 
 impl AdminStatus {
+    /// How often the relay was polled that was polled least.
+    #[track_caller]
+    pub fn fewest_polls(&self) -> u64 {
+        let relays = self.0["relays"].as_array().expect("a list of relays");
+        let polls = relays
+            .iter()
+            .map(|relay| RelayStatus(relay.clone()).polls());
+        polls.min().expect("a relay")
+    }
+
     /// Why other relays come before the one of this name for a mount; `None` when none does.
     #[track_caller]
     pub fn suspicion(&self, mount: &str, relay: &str) -> Option<String> {
