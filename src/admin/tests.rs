@@ -49,6 +49,7 @@ impl Story {
                 connections: Some(10),
                 ..Limits::default()
             })),
+            access_log: Arc::default(),
             reading: Reading::taken_now(),
             acme: None,
             life: Arc::default(),

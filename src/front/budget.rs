@@ -18,7 +18,9 @@ use arc_swap::ArcSwap;
 
 pub use pass::{Pass, Place, Rest, Seating};
 
-use counts::{Counts, Household};
+pub(super) use counts::Household;
+
+use counts::Counts;
 
 use crate::config::Limits;
 

@@ -36,7 +36,6 @@ pub use herald::Herald;
 pub use keeper::{Keeper, KeeperParts};
 pub use life::{Entry, Errand, Life, Phase, Upgrade};
 pub use notify::Notifier;
-pub use pulse::Pulse;
 pub use sockets::{CannotListen, Sockets};
 pub use stop::{Signals, Stop};
 pub use tenure::Tenure;

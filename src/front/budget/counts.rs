@@ -34,14 +34,14 @@ pub(super) struct Count {
 
 /// Whose connections are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Household {
+pub(in super::super) enum Household {
     V4(Ipv4Addr),
     /// The network's 64 bits: an IPv6 host may take any address in it.
     V6([u16; 4]),
 }
 
 impl Household {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(in super::super) fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => {
