@@ -90,7 +90,10 @@ fn check(sources: &Sources) -> ExitCode {
                 .iter()
                 .map(|r| r.relay.name.as_str())
                 .collect();
-            print_line(format_args!("configuration ok; relays: {}", names.join(", ")));
+            print_line(format_args!(
+                "configuration ok; relays: {}",
+                names.join(", ")
+            ));
             ExitCode::SUCCESS
         }
         Err(problems) => {

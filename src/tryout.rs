@@ -88,11 +88,15 @@ fn verdict(summary: &Summary) -> ExitCode {
 }
 
 fn introduce(balancer: SocketAddr, config: &Config) {
-    print_line(format_args!("Playlist:         http://{balancer}{MOUNT}.m3u"));
+    print_line(format_args!(
+        "Playlist:         http://{balancer}{MOUNT}.m3u"
+    ));
     if let Some(admin) = config.admin.bind {
         print_line(format_args!("What is going on: http://{admin}/status"));
     }
-    print_line("One listener after the other tunes in; now and then a relay dies. Ctrl-C ends it.\n");
+    print_line(
+        "One listener after the other tunes in; now and then a relay dies. Ctrl-C ends it.\n",
+    );
 }
 
 /// The configuration as an operator would give it by environment, with polls quick enough to watch.

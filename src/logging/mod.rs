@@ -174,9 +174,8 @@ mod tests {
 
     #[test]
     fn records_of_libraries_are_throttled_and_ours_and_details_are_not() {
-        let throttled = |target, level| {
-            is_throttled(&Record::builder().target(target).level(level).build())
-        };
+        let throttled =
+            |target, level| is_throttled(&Record::builder().target(target).level(level).build());
         assert!(throttled("pingora_core::apps", Level::Error));
         assert!(throttled("icecast_balancer_other", Level::Warn));
         assert!(!throttled("pingora_core::apps", Level::Debug));

@@ -58,6 +58,9 @@ mod tests {
             Box::new(7),
         ];
         let messages = payloads.map(|payload| on_one_line(message(payload.as_ref())));
-        assert_eq!(messages, ["fixed", "first second [2J", "of an unknown kind"]);
+        assert_eq!(
+            messages,
+            ["fixed", "first second [2J", "of an unknown kind"]
+        );
     }
 }

@@ -100,10 +100,7 @@ impl Queue {
         let waiting = self.waiting();
         let is_busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.is_empty();
         let waited = self.written.wait_timeout_while(waiting, limit, is_busy);
-        !waited
-            .unwrap_or_else(PoisonError::into_inner)
-            .1
-            .timed_out()
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Counts lines that never reached standard error.
@@ -162,7 +159,10 @@ mod tests {
 
         queue.push(b"later\n");
         let batch = queue.take();
-        assert_eq!((batch.text.as_slice(), batch.lost_lines), (&b"later\n"[..], 0));
+        assert_eq!(
+            (batch.text.as_slice(), batch.lost_lines),
+            (&b"later\n"[..], 0)
+        );
     }
 
     #[test]
@@ -172,7 +172,10 @@ mod tests {
         queue.push(b"line\n");
         assert!(!queue.flush(Duration::from_millis(1)), "it waits");
         queue.take();
-        assert!(!queue.flush(Duration::from_millis(1)), "it is being written");
+        assert!(
+            !queue.flush(Duration::from_millis(1)),
+            "it is being written"
+        );
         let writer = queue.clone();
         // Never ends: nothing more comes.
         std::thread::spawn(move || writer.take());

@@ -29,6 +29,7 @@ mod handing_over;
 mod hard_joints;
 mod harness;
 mod hello;
+mod log;
 mod mounts;
 mod moving;
 mod multiplex;
