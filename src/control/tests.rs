@@ -86,3 +86,11 @@ fn the_public_status_is_not_taken_for_the_operators() {
         "{error}"
     );
 }
+
+#[test]
+fn balancer_whose_worker_threads_hang_fails_the_health_check_with_its_words() {
+    let said = "not ready: worker threads do not respond for 7 s";
+    let error = reply::ready(&replied(503, &format!("{said}\n")), ADDRESS).unwrap_err();
+    assert!(matches!(error, ControlError::NotReady { .. }), "{error}");
+    assert!(error.to_string().contains(said), "{error}");
+}

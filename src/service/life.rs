@@ -178,6 +178,12 @@ impl Life {
         Some(self.silence()).filter(|silence| *silence > SILENCE_LIMIT)
     }
 
+    /// Has its threads be silent for this time.
+    #[cfg(test)]
+    pub fn fall_silent_for(&self, silence: Duration) {
+        self.watch(Arc::new(Pulse::silent_for(silence)));
+    }
+
     fn pulses(&self) -> MutexGuard<'_, Vec<Arc<Pulse>>> {
         self.pulses.lock().unwrap_or_else(PoisonError::into_inner)
     }

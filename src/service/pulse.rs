@@ -42,6 +42,15 @@ impl Pulse {
         }
     }
 
+    /// One that has never beaten in this time.
+    #[cfg(test)]
+    pub(super) fn silent_for(silence: Duration) -> Self {
+        Self {
+            began: Instant::now().checked_sub(silence).unwrap(),
+            last_millis: AtomicU64::new(0),
+        }
+    }
+
     /// Time since all threads of the runtime were last seen to get on.
     pub(super) fn silence(&self) -> Duration {
         let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));

@@ -110,7 +110,7 @@ fn an_upgrade_that_is_told_in_the_middle_of_the_start_is_carried_out() {
     let balancer = held.go_on();
 
     eventually(seconds(20), "a new process serves", || {
-        pid(&balancer) != first && outcome(&balancer).0 == "done"
+        pid(balancer) != first && outcome(balancer).0 == "done"
     });
     eventually(seconds(8), "the first one is gone", || {
         balancer.process().ended().is_some()

@@ -9,6 +9,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "clippy takes only #[test] functions for tests; the harness may fail a story in the same way"
 )]
 
