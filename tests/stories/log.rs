@@ -11,6 +11,7 @@ use crate::harness::{
     TuneIn, clear_environment, eventually, go_on_unbroken, mortal, open_port, seconds, settled,
     under_shell, with_standard_error,
 };
+use crate::upgrade::{outcome, pid};
 
 const MOUNT: &str = "/live.mp3";
 
@@ -113,6 +114,35 @@ fn process_ends_when_told_although_nothing_reads_its_log() {
         let ended = balancer.process().ended().unwrap();
         assert_eq!(ended.code(), Some(0), "{signal}");
     }
+}
+
+#[test]
+fn upgrade_succeeds_although_nothing_reads_the_log() {
+    let relay = FakeRelay::of(MOUNT);
+    let pipe = LogPipe::full();
+    let config = ConfigText::of_none().and_relay_at(relay.address());
+    let balancer = Balancer::arranged(&config, public_address(), |command| {
+        *command = with_standard_error(command, pipe.writer());
+    });
+    eventually(seconds(20), "it is ready", || {
+        balancer.ask_as_operator("/ready").status == 200
+    });
+    let first = pid(&balancer);
+
+    balancer.process().signal("USR2");
+
+    eventually(seconds(60), "a new process serves", || {
+        pid(&balancer) != first && outcome(&balancer).0 == "done"
+    });
+    eventually(seconds(60), "the first one is gone", || {
+        balancer.process().ended().is_some()
+    });
+    assert_eq!(balancer.process().ended().unwrap().code(), Some(0));
+    let text = pipe.read();
+    let line = format!("] taking over from process {first}\n");
+    eventually(seconds(20), "the new one has its log", || {
+        text.all().contains(&line)
+    });
 }
 
 #[test]
