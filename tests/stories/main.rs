@@ -30,6 +30,7 @@ mod first_moments;
 mod handing_over;
 mod hard_joints;
 mod harness;
+mod heartbeat;
 mod hello;
 mod log;
 mod mounts;
