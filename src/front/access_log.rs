@@ -39,7 +39,7 @@ pub struct AccessLog {
 #[derive(Debug)]
 struct State {
     throttle: KeyedLogThrottle<Client>,
-    /// Whether a task is there that logs the next summary.
+    /// True while a task is there that logs the next summary.
     has_summary_task: bool,
 }
 

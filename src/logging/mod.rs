@@ -72,7 +72,7 @@ impl Log for Current {
     }
 }
 
-/// Whether a record is a warning or an error of a library. Its details come by `RUST_LOG` only, whole.
+/// Returns whether a record is a warning or an error of a library. Its details come by `RUST_LOG` only, whole.
 fn is_throttled(record: &Record<'_>) -> bool {
     let ours = env!("CARGO_CRATE_NAME");
     let is_ours = record.target().split("::").next() == Some(ours);

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// lines in it, and a reader that is gone costs no more memory than 250 proxied listeners do.
 const LIMIT_BYTES: usize = 2 * 1024 * 1024;
 
-/// What a batch begins with, in bytes: most are a line or two.
+/// Capacity of a new batch, in bytes: most are a line or two.
 const FIRST_BYTES: usize = 1024;
 
 /// Lines on their way to standard error.
@@ -29,11 +29,11 @@ struct Waiting {
     text: Vec<u8>,
     /// Lines that came behind `text` and found no place.
     lost_lines: u64,
-    /// Whether the writer has a batch.
+    /// True while the writer has a batch.
     is_writing: bool,
 }
 
-/// What the writer takes at once.
+/// Lines that the writer takes at once.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
     /// Whole lines.

@@ -140,7 +140,7 @@ impl Bucket {
         is_admitted
     }
 
-    /// Whether it is as good as a new one.
+    /// Returns whether it is as good as a new one.
     fn is_idle(&self, now: Instant) -> bool {
         self.suppressed == 0 && self.full_at.is_none_or(|at| at <= now)
     }

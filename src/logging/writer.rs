@@ -37,7 +37,7 @@ pub(super) struct Writer<W> {
     sink: W,
     /// Lines that were lost and are not reported yet.
     unreported_lines: u64,
-    /// Whether the last write ended in the middle of a line.
+    /// True when the last write ended in the middle of a line.
     is_inside_line: bool,
 }
 

@@ -14,7 +14,7 @@ const BEAT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Pulse {
     began: Instant,
-    /// When its slowest thread was last seen to get on, in milliseconds since it began.
+    /// Time at which its slowest thread was last seen to get on, in milliseconds since it began.
     last_millis: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ impl Workers {
         Self { metrics, seen }
     }
 
-    /// When the slowest thread was last seen to get on, as of `now`.
+    /// Returns the time at which the slowest thread was last seen to get on, as of `now`.
     fn slowest_at(&mut self, now: Instant) -> Instant {
         for (worker, seen) in self.seen.iter_mut().enumerate() {
             let parks = self.metrics.worker_park_unpark_count(worker);

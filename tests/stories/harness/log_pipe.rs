@@ -15,7 +15,7 @@ pub struct LogPipe {
     writer: PipeWriter,
 }
 
-/// What was read from a pipe so far.
+/// Text that was read from a pipe so far.
 #[derive(Debug, Clone)]
 pub struct LogText(Arc<Mutex<Vec<u8>>>);
 
