@@ -31,7 +31,7 @@ use reload::Reload;
 use crate::acme::Acme;
 use crate::admin::{AdminPages, Source, StateRetry};
 use crate::config::{Address, Config, Reading, Sources};
-use crate::front::{self, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
+use crate::front::{self, AccessLog, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
 use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
@@ -115,16 +115,22 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
     let streams = studio.streams.clone();
     let ways = entry::ways(&config, &parts.certificates)?;
     let census = census::of(&parts.fleet, &streams, &parts.budget);
+    let access_log = Arc::<AccessLog>::default();
+    let frame = Frame {
+        desk: Arc::new(desk),
+        editions: parts.editions.clone(),
+        studio,
+        access_log: access_log.clone(),
+    };
     let service = front(
         &server.configuration,
         &config,
         &parts,
-        desk,
-        studio,
+        frame,
         ways,
         life.clone(),
     );
-    let mut doors = Doors::at(&sockets, &life);
+    let doors = Doors::at(&sockets, &life);
     server.add_service(
         doors
             .hang(service, Entry::Public)
@@ -147,6 +153,7 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
             certificates: parts.certificates.clone(),
             admin_certificates: identity.as_ref().map(|own| own.certificates.clone()),
             budget: parts.budget.clone(),
+            access_log: access_log.clone(),
             reading: reading.clone(),
             acme: acme_status,
             life: life.clone(),
@@ -178,7 +185,6 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
         life: life.clone(),
         census: census.clone(),
         notifier: notifier.clone(),
-        pulses: doors.pulses(),
     };
     server.add_service(background_service("herald", herald));
     announce::all(&config);
@@ -205,6 +211,7 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
     server.run(RunArgs {
         shutdown_signal: Box::new(Keeper::new(keeper, sockets, upgrade)),
     });
+    access_log.log_summary();
     info!("stopped");
     Ok(())
 }
@@ -237,18 +244,13 @@ fn front(
     conf: &Arc<ServerConf>,
     config: &Config,
     parts: &Parts,
-    desk: Desk,
-    studio: Studio,
+    frame: Frame,
     ways: Vec<Way>,
     life: Arc<Life>,
 ) -> Service<Gate> {
-    let desk = Arc::new(desk);
+    let desk = frame.desk.clone();
     let express = Express::new(desk.clone());
-    let door = Door::new(Frame {
-        desk: desk.clone(),
-        editions: parts.editions.clone(),
-        studio,
-    });
+    let door = Door::new(frame);
     let porter = Porter::at(Entrance {
         ways,
         budget: parts.budget.clone(),

@@ -12,6 +12,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
+use crate::terminal::print_error;
 
 /// What completions are made for, and the folder that each shell's go to.
 const SHELLS: [(Shell, &str); 3] = [
@@ -25,7 +26,8 @@ pub fn write(folder: &Path) -> ExitCode {
     match man_pages(&folder.join("man1")).and_then(|()| completions(folder)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot write below {}: {error}", folder.display());
+            let folder = folder.display();
+            print_error(format_args!("cannot write below {folder}: {error}"));
             ExitCode::FAILURE
         }
     }

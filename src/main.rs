@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use icecast_balancer::app::{self, Operator, Signals, Stop};
 use icecast_balancer::cli::{Cli, Command, EXIT_USAGE};
-use icecast_balancer::config::{self, Loaded, Problems, Sources};
+use icecast_balancer::config::{self, Loaded, Sources};
 use icecast_balancer::fleet::AdminState;
+use icecast_balancer::terminal::{print_error, print_line};
 use icecast_balancer::{control, documents, logging, service, tryout};
 
 fn main() -> ExitCode {
+    let _log = logging::FlushAtEnd;
     icecast_balancer::tls::install_provider();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -47,7 +49,7 @@ fn run(sources: Sources) -> ExitCode {
     let signals = match Signals::remember() {
         Ok(signals) => signals,
         Err(error) => {
-            eprintln!("cannot listen for signals: {error}");
+            logging::report(format_args!("cannot listen for signals: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -55,7 +57,11 @@ fn run(sources: Sources) -> ExitCode {
         config, notices, ..
     } = match config::load(&sources) {
         Ok(loaded) => loaded,
-        Err(problems) => return refuse(&problems),
+        Err(problems) => {
+            // Not printed: a supervisor is to see the end of the process, even if it does not read.
+            logging::report(problems);
+            return ExitCode::from(EXIT_USAGE);
+        }
     };
     logging::at(config.log.level);
     for notice in notices {
@@ -77,21 +83,22 @@ fn check(sources: &Sources) -> ExitCode {
             config, notices, ..
         }) => {
             for notice in notices {
-                println!("note: {notice}");
+                print_line(format_args!("note: {notice}"));
             }
             let names: Vec<&str> = config
                 .relays
                 .iter()
                 .map(|r| r.relay.name.as_str())
                 .collect();
-            println!("configuration ok; relays: {}", names.join(", "));
+            print_line(format_args!(
+                "configuration ok; relays: {}",
+                names.join(", ")
+            ));
             ExitCode::SUCCESS
         }
-        Err(problems) => refuse(&problems),
+        Err(problems) => {
+            print_error(problems);
+            ExitCode::from(EXIT_USAGE)
+        }
     }
-}
-
-fn refuse(problems: &Problems) -> ExitCode {
-    eprintln!("{problems}");
-    ExitCode::from(EXIT_USAGE)
 }

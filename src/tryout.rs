@@ -17,6 +17,7 @@ use crate::cli::DemoFlags;
 use crate::config::{self, Address, Bind, Config, Sources};
 use crate::demo::{DemoFleet, MOUNT, Style, Summary};
 use crate::logging;
+use crate::terminal::print_line;
 
 /// How long the simulated listeners may take to leave once the demo is over.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
@@ -87,11 +88,15 @@ fn verdict(summary: &Summary) -> ExitCode {
 }
 
 fn introduce(balancer: SocketAddr, config: &Config) {
-    println!("Playlist:         http://{balancer}{MOUNT}.m3u");
+    print_line(format_args!(
+        "Playlist:         http://{balancer}{MOUNT}.m3u"
+    ));
     if let Some(admin) = config.admin.bind {
-        println!("What is going on: http://{admin}/status");
+        print_line(format_args!("What is going on: http://{admin}/status"));
     }
-    println!("One listener after the other tunes in; now and then a relay dies. Ctrl-C ends it.\n");
+    print_line(
+        "One listener after the other tunes in; now and then a relay dies. Ctrl-C ends it.\n",
+    );
 }
 
 /// The configuration as an operator would give it by environment, with polls quick enough to watch.

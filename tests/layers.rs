@@ -11,7 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the lowest to the highest, as `src/lib.rs` lists them.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
+    "terminal",
+    "logging",
     "fleet",
     "tls",
     "acme",
@@ -23,7 +25,6 @@ const ROOMS: [&str; 17] = [
     "stream",
     "front",
     "admin",
-    "logging",
     "app",
     "demo",
     "cli",

@@ -1,5 +1,11 @@
 //! Time of one selection, by the size of the fleet. Run: `cargo bench --bench select`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its output is what it is for"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

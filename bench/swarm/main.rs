@@ -4,6 +4,12 @@
 //! Comes in: flags, and `snapshot` or `stop` as lines on the standard input. Goes out: a line of JSON when all listeners
 //! were let in, at each `snapshot`, and at the end. One thread, no audio kept: 4,000 listeners take part of one core.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its output is what it is for"
+)]
+
 mod body;
 mod feed;
 mod hold;

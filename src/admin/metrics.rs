@@ -20,7 +20,8 @@ use super::process;
 use crate::acme::SharedStatus;
 use crate::config::LastReading;
 use crate::fleet::{Fleet, Health, Record, SharedFleet, Standing};
-use crate::front::{Budget, Tally};
+use crate::front::{AccessLog, Budget, Tally};
+use crate::logging;
 use crate::select::relay_barrier;
 use crate::service::Life;
 use crate::stream::Streams;
@@ -45,6 +46,8 @@ pub struct Source {
     pub admin_certificates: Option<Arc<Certificates>>,
     /// Who is let in.
     pub budget: Arc<Budget>,
+    /// The lines that proxied streams leave.
+    pub access_log: Arc<AccessLog>,
     /// What came of reading the configuration last.
     pub reading: LastReading,
     /// What comes of ordering certificates, where they are ordered.
@@ -146,6 +149,7 @@ impl Collector for Source {
         encode_reading(&self.reading, &mut encoder)?;
         self.encode_certificates(&mut encoder)?;
         encode_budget(&self.budget, &mut encoder)?;
+        encode_log(&self.access_log, &mut encoder)?;
         process::encode(&self.life, &mut encoder)?;
         match &self.acme {
             Some(acme) => encode_acme(acme, &mut encoder),
@@ -217,6 +221,17 @@ fn encode_budget(budget: &Budget, encoder: &mut DescriptorEncoder<'_>) -> Result
     let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     ConstCounter::new(budget.let_go()).encode(family)?;
     Ok(())
+}
+
+/// Lines of the log that are missing, and why.
+fn encode_log(log: &AccessLog, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "Lines of the log that standard error did not take";
+    let family = encoder.encode_descriptor("log_lines_lost", help, None, MetricType::Counter)?;
+    ConstCounter::new(logging::lines_lost()).encode(family)?;
+    let help = "Lines of the access log that were suppressed, as their client address had too many";
+    let name = "access_log_lines_suppressed";
+    let family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(log.lines_suppressed()).encode(family)
 }
 
 /// One series for each relay that takes nobody, with the reason as its label.

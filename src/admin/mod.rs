@@ -178,6 +178,12 @@ impl AdminPages {
     }
 
     fn readiness(&self) -> Answer {
+        // First: a thread that hangs may hold the fleet's lock.
+        if let Some(silence) = self.life.unresponsive_for() {
+            let seconds = silence.as_secs();
+            let text = format_args!("not ready: worker threads do not respond for {seconds} s");
+            return Answer::text(503, text);
+        }
         if self.life.phase() >= Phase::Leaving {
             Answer::text(503, "not ready: stopping")
         } else if self.fleet.lock().is_ready() {

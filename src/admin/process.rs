@@ -66,8 +66,12 @@ fn shown(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }
 
-/// When the process was started, and what came of the last upgrade, where there was one.
+/// When the process was started, whether its threads respond, and what came of the last upgrade, where there was one.
 pub fn encode(life: &Life, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let help = "Time since all threads that serve were last seen to respond";
+    let (name, unit) = ("heartbeat_age", Some(&Unit::Seconds));
+    let family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+    ConstGauge::new(life.silence().as_secs_f64()).encode(family)?;
     let mut time = |name, help, at: SystemTime| {
         let unit = Some(&Unit::Seconds);
         let family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;

@@ -14,7 +14,7 @@ use crate::service::{Life, Phase};
 /// The fleet at one moment.
 #[derive(Debug, Serialize)]
 pub struct FleetStatus {
-    /// Whether the first round of polls is over, and no stop under way.
+    /// Whether the first round of polls is over, and no stop under way, and the threads that serve respond.
     pub ready: bool,
     /// Version of the program.
     pub version: &'static str,
@@ -155,7 +155,9 @@ impl FleetStatus {
         let mut paths: Vec<_> = fleet.mounts().paths().collect();
         paths.sort_unstable();
         Self {
-            ready: fleet.is_ready() && life.phase() < Phase::Leaving,
+            ready: fleet.is_ready()
+                && life.phase() < Phase::Leaving
+                && life.unresponsive_for().is_none(),
             version: env!("CARGO_PKG_VERSION"),
             process: ProcessStatus::of(life),
             configuration: ConfigurationStatus::of(reading),

@@ -49,6 +49,7 @@ impl Story {
                 connections: Some(10),
                 ..Limits::default()
             })),
+            access_log: Arc::default(),
             reading: Reading::taken_now(),
             acme: None,
             life: Arc::default(),
@@ -346,4 +347,50 @@ fn an_order_that_cannot_be_stored_is_in_force_and_reported() {
     let expected = "cannot write /nowhere-at-all/relays.json: No such file or directory";
     assert!(problem.starts_with(expected), "{problem}");
     assert_eq!(story.states()[1], AdminState::Drain);
+}
+
+#[test]
+fn process_whose_worker_threads_hang_is_not_ready_and_says_so() {
+    let story = Story::guarded();
+    // Every relay was polled.
+    for id in [0, 2] {
+        let (began, outcome) = (story.now, report(&[]));
+        let mut fleet = story.pages.fleet.lock();
+        fleet.apply(RelayId(id), Polled { began, outcome }, story.now);
+    }
+    let is_ready = || {
+        let status = serde_json::from_str::<Value>(&story.ask("GET", "/status", &[]).body);
+        (
+            story.ask("GET", "/ready", &[]).status,
+            status.unwrap()["ready"].clone(),
+        )
+    };
+    story.pages.life.fall_silent_for(Duration::from_secs(4));
+    assert_eq!(is_ready(), (200, json!(true)));
+
+    story.pages.life.fall_silent_for(Duration::from_secs(60));
+
+    assert_eq!(is_ready(), (503, json!(false)));
+    let said = story.ask("GET", "/ready", &[]);
+    assert_eq!(
+        said.body,
+        "not ready: worker threads do not respond for 60 s\n"
+    );
+    let metrics = story.ask("GET", "/metrics", &[]).body;
+    assert!(
+        metrics.contains("icecast_balancer_heartbeat_age_seconds 60."),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn missing_lines_of_the_log_are_in_the_metrics() {
+    let metrics = Story::guarded().ask("GET", "/metrics", &[]).body;
+    for series in [
+        "log_lines_lost_total 0",
+        "access_log_lines_suppressed_total 0",
+    ] {
+        let line = format!("icecast_balancer_{series}\n");
+        assert!(metrics.contains(&line), "{series}: {metrics}");
+    }
 }

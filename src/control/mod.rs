@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use crate::cli::{AdminFlag, OrderFlags, StatusFlags};
 use crate::config::Sources;
 use crate::fleet::AdminState;
+use crate::terminal::{print_error, print_line};
 use error::ControlError;
 
 /// Shows what a running balancer knows of its relays.
@@ -39,11 +40,11 @@ pub fn order(state: AdminState, flags: &OrderFlags, sources: &Sources) -> ExitCo
 pub fn healthcheck(flags: &AdminFlag, sources: &Sources) -> ExitCode {
     match asked_ready(flags, sources) {
         Ok(said) => {
-            println!("{said}");
+            print_line(said);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            print_error(error);
             ExitCode::FAILURE
         }
     }
@@ -85,7 +86,7 @@ fn conclude(done: Result<Vec<u8>, ControlError>) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            print_error(&error);
             error.exit_code()
         }
     }

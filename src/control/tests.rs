@@ -114,3 +114,11 @@ fn a_name_that_is_not_listed_is_reported_by_the_questions_too() {
     let error = reply::fleet(&replied(421, "x\n"), ADDRESS).unwrap_err();
     assert!(error.to_string().contains("hosts of [admin]"), "{error}");
 }
+
+#[test]
+fn balancer_whose_worker_threads_hang_fails_the_health_check_with_its_words() {
+    let said = "not ready: worker threads do not respond for 7 s";
+    let error = reply::ready(&replied(503, &format!("{said}\n")), ADDRESS).unwrap_err();
+    assert!(matches!(error, ControlError::NotReady { .. }), "{error}");
+    assert!(error.to_string().contains(said), "{error}");
+}

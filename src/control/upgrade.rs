@@ -17,6 +17,7 @@ use super::reply::{self, ProcessReply, UpgradeReply, printable};
 use super::target::{self, Place};
 use crate::cli::AdminFlag;
 use crate::config::Sources;
+use crate::terminal::print_line;
 
 /// Longer than the running balancer gives the new process.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -44,7 +45,7 @@ pub(super) fn run(flags: &AdminFlag, sources: &Sources) -> Result<Vec<u8>, Contr
         return Err(ControlError::NotNow { pid: old.pid });
     }
     signal(old.pid)?;
-    println!("process {} is starting a new one", old.pid);
+    print_line(format_args!("process {} is starting a new one", old.pid));
     // An upgrade may bring another admin address: the configuration says it, and --admin where the old process answers.
     let later = target::later(flags, sources);
     let new = settled(&old, || {
@@ -98,7 +99,8 @@ fn settled(
             return Err(ControlError::Gone { pid: old.pid });
         }
         if told.elapsed() >= NEWS {
-            println!("not ready yet after {} s", began.elapsed().as_secs());
+            let seconds = began.elapsed().as_secs();
+            print_line(format_args!("not ready yet after {seconds} s"));
             told = Instant::now();
         }
     }

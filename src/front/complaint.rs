@@ -1,29 +1,33 @@
 //! The complaint: a log line when listeners are turned away, with every relay's reason, and not one line a listener.
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::warn;
 
 use super::refuse::Refusal;
 use crate::fleet::Fleet;
+use crate::logging::{LogThrottle, Rate};
 use crate::select::{TuneIn, barrier};
 
-/// Between two lines; a fleet that is down refuses hundreds of listeners a second.
-const PAUSE: Duration = Duration::from_secs(10);
+/// One line in so long; a fleet that is down refuses hundreds of listeners a second.
+const RATE: Rate = Rate {
+    burst_lines: 1,
+    interval: Duration::from_secs(10),
+};
 
 /// Relays named in one line.
 const NAMED_RELAYS: usize = 10;
 
 /// Complains about refusals that an operator can do something about.
-#[derive(Debug, Default)]
-pub struct Complaint(Mutex<Silence>);
+#[derive(Debug)]
+pub struct Complaint(Mutex<LogThrottle>);
 
-#[derive(Debug, Default)]
-struct Silence {
-    last: Option<Instant>,
-    refusals: u64,
+impl Default for Complaint {
+    fn default() -> Self {
+        Self(LogThrottle::new(RATE).into())
+    }
 }
 
 impl Complaint {
@@ -45,14 +49,8 @@ impl Complaint {
 
     /// How many refusals the line stands for, when it is due.
     fn next(&self, now: Instant) -> Option<u64> {
-        let mut silence = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
-        silence.refusals += 1;
-        let is_due = |last| now.saturating_duration_since(last) >= PAUSE;
-        if !silence.last.is_none_or(is_due) {
-            return None;
-        }
-        silence.last = Some(now);
-        Some(std::mem::take(&mut silence.refusals))
+        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.admit(now).map(|suppressed| suppressed + 1)
     }
 }
 
@@ -82,8 +80,8 @@ mod tests {
         let start = Instant::now();
         assert_eq!(complaint.next(start), Some(1));
         for _ in 0..100 {
-            assert_eq!(complaint.next(start + PAUSE / 2), None);
+            assert_eq!(complaint.next(start + RATE.interval / 2), None);
         }
-        assert_eq!(complaint.next(start + PAUSE), Some(101));
+        assert_eq!(complaint.next(start + RATE.interval), Some(101));
     }
 }

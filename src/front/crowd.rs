@@ -1,18 +1,28 @@
 //! The crowd: tells an operator that connections are not let in, now and then instead of each time.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::warn;
 
 use super::budget::Over;
+use crate::logging::{LogThrottle, Rate};
 
 /// One line in so long.
-const PAUSE: Duration = Duration::from_secs(30);
+const RATE: Rate = Rate {
+    burst_lines: 1,
+    interval: Duration::from_secs(30),
+};
 
 /// When it was told last, and how many were not let in since.
-#[derive(Debug, Default)]
-pub struct Crowd(Mutex<(Option<Instant>, u64)>);
+#[derive(Debug)]
+pub struct Crowd(Mutex<LogThrottle>);
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self(LogThrottle::new(RATE).into())
+    }
+}
 
 impl Crowd {
     /// Notes that a connection was refused.
@@ -32,17 +42,8 @@ impl Crowd {
     }
 
     fn due_at(&self, now: Instant) -> Option<u64> {
-        let mut told = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (last, count) = &mut *told;
-        *count += 1;
-        if last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
-            return None;
-        }
-        *last = Some(now);
-        Some(std::mem::take(count))
+        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.admit(now).map(|suppressed| suppressed + 1)
     }
 }
 

@@ -18,6 +18,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+use super::access_log::AccessLog;
 use super::answer::{self, Reply};
 use super::ask::Ask;
 use super::carriage::{Carriage, End};
@@ -45,6 +46,8 @@ pub struct Frame {
     pub editions: Editions,
     /// What carried streams are made with.
     pub studio: Studio,
+    /// The line that each of them leaves.
+    pub access_log: Arc<AccessLog>,
 }
 
 /// Answers requests as Pingora brings them.
@@ -94,7 +97,8 @@ impl Door {
             Ok(Decision::Preflight) => Reply::by(edition, session).preflight().await,
             Ok(Decision::Carry(mount)) => {
                 let scheme = scheme(session, &edition.trusted_proxies);
-                match Listener::of(session, mount, scheme, edition) {
+                let log = &self.0.access_log;
+                match Listener::of(session, mount, scheme, edition, log) {
                     Ok(listener) => return Ok(Some(listener)),
                     Err(refusal) => self.refuse(edition, session, refusal).await,
                 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, header};
-use log::info;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora_proxy::Session;
 
+use super::access_log::AccessLog;
 use super::budget::Seating;
 use super::carriage::End;
 use super::edition::Edition;
@@ -23,7 +23,7 @@ use crate::stream::{Journey, QUERY_LIMIT_BYTES, Request};
 const OUR_NAME: &str = "icecast-balancer";
 const PASS_LIMIT: usize = 2;
 
-/// The longest name of a player in the log.
+/// The longest name of a player in the log, as it stands there.
 const AGENT_LIMIT_BYTES: usize = 120;
 
 /// A listener whose stream is carried.
@@ -38,6 +38,7 @@ pub struct Listener {
     _seating: Option<Seating>,
     came_at: Instant,
     came_from: Origin,
+    access_log: Arc<AccessLog>,
 }
 
 impl Listener {
@@ -51,6 +52,7 @@ impl Listener {
         mount: Arc<str>,
         scheme: Scheme,
         edition: &Edition,
+        access_log: &Arc<AccessLog>,
     ) -> Result<Self, Refusal> {
         let address = session
             .client_addr()
@@ -95,6 +97,7 @@ impl Listener {
                     .filter(|address| Some(address.ip().to_canonical()) == him)
                     .map(|address| address.port()),
             },
+            access_log: access_log.clone(),
         })
     }
 
@@ -104,7 +107,7 @@ impl Listener {
         for (seam, count) in self.journey.seams() {
             seams.push_str(&format!(" {seam}={count}"));
         }
-        info!(
+        let line = format_args!(
             "{} left: {end}; relay {}, {sent_bytes} bytes in {} s, seams{seams}, from {} {}",
             self.mount,
             self.journey.relays(),
@@ -112,6 +115,7 @@ impl Listener {
             self.came_from,
             agent(self.request.user_agent.as_deref()),
         );
+        self.access_log.log(self.came_from.address, line);
     }
 }
 
@@ -139,9 +143,34 @@ impl fmt::Display for Origin {
     }
 }
 
-/// SECURITY: whatever a player calls itself stays on its line, between quotes.
+/// SECURITY: whatever a player calls itself stays on its line, between quotes, and is cut before the first byte that does not
+/// fit, which takes up to four in the log.
 fn agent(name: Option<&[u8]>) -> String {
-    let name = name.unwrap_or_default();
-    let cut = name.get(..AGENT_LIMIT_BYTES).unwrap_or(name);
-    format!("\"{}\"", cut.escape_ascii())
+    let mut text = String::from("\"");
+    for byte in name.unwrap_or_default() {
+        let escaped = byte.escape_ascii();
+        if text.len() + escaped.len() > 1 + AGENT_LIMIT_BYTES {
+            break;
+        }
+        text.extend(escaped.map(char::from));
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_agent_has_at_most_120_bytes_in_the_log_and_no_half_escape() {
+        let shown = |name: &[u8]| agent(Some(name));
+        assert_eq!(shown(b"VLC/3.0 \"x\"\n"), r#""VLC/3.0 \"x\"\n""#);
+        assert_eq!(agent(None), "\"\"");
+        assert_eq!(shown(&[b'a'; 120]), format!("\"{}\"", "a".repeat(120)));
+        assert_eq!(shown(&[b'a'; 121]), format!("\"{}\"", "a".repeat(120)));
+        assert_eq!(shown(&[0xff; 500]), format!("\"{}\"", r"\xff".repeat(30)));
+        let name = [&[b'a'; 117][..], &[0xff, b'b']].concat();
+        assert_eq!(shown(&name), format!("\"{}\"", "a".repeat(117)));
+    }
 }

@@ -6,6 +6,7 @@
 //! `answer` writes, or that the stream is carried: then a `listener` goes in `quest` of a relay, and a `carriage` brings him
 //! what the stream room makes for him.
 
+mod access_log;
 mod answer;
 mod ask;
 mod budget;
@@ -41,6 +42,7 @@ mod tally;
 mod upgrade;
 mod wish;
 
+pub use access_log::AccessLog;
 pub use answer::{PAGE_FIELDS, SERVER_NAME};
 pub use budget::Budget;
 pub use crowd::Crowd;

@@ -30,26 +30,21 @@ pub struct Doorway<S> {
 pub struct Doors<'s> {
     sockets: &'s Sockets,
     life: &'s Arc<Life>,
-    pulses: Vec<Arc<Pulse>>,
 }
 
 impl<'s> Doors<'s> {
     /// Doors at these sockets.
     pub fn at(sockets: &'s Sockets, life: &'s Arc<Life>) -> Self {
-        Self {
-            sockets,
-            life,
-            pulses: Vec::new(),
-        }
+        Self { sockets, life }
     }
 
     /// A doorway for this service, the only one of its entry.
     ///
     /// # Errors
     /// There are no file descriptors left.
-    pub fn hang<S>(&mut self, service: S, entry: Entry) -> io::Result<Doorway<S>> {
+    pub fn hang<S>(&self, service: S, entry: Entry) -> io::Result<Doorway<S>> {
         let pulse = Arc::<Pulse>::default();
-        self.pulses.push(pulse.clone());
+        self.life.watch(pulse.clone());
         Ok(Doorway {
             service,
             entry,
@@ -57,11 +52,6 @@ impl<'s> Doors<'s> {
             sockets: self.sockets.table(entry)?,
             pulse,
         })
-    }
-
-    /// What beats on the runtimes of all doorways so far.
-    pub fn pulses(self) -> Vec<Arc<Pulse>> {
-        self.pulses
     }
 }
 

@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::terminal::print_line;
+
 /// The word that makes a foster parent of our program.
 pub(super) const WORD: &str = "foster";
 
@@ -22,11 +24,14 @@ pub fn run(words: &[OsString]) -> ExitCode {
     command.args(words).stdout(Stdio::from(io::stderr()));
     match command.status() {
         Ok(status) => {
-            println!(
+            print_line(format_args!(
                 "the new process ended before it was ready ({status}); its own words are above"
-            );
+            ));
         }
-        Err(error) => println!("{} cannot be started: {error}", program.to_string_lossy()),
+        Err(error) => {
+            let program = program.to_string_lossy();
+            print_line(format_args!("{program} cannot be started: {error}"));
+        }
     }
     ExitCode::FAILURE
 }

@@ -12,7 +12,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::census::Census;
 use super::life::Life;
 use super::notify::Notifier;
-use super::pulse::Pulse;
 
 /// How often the line for `systemctl status` is looked at. It is sent when it changed.
 const STATUS_STEP: Duration = Duration::from_secs(5);
@@ -25,8 +24,6 @@ pub struct Herald {
     pub census: Census,
     /// The way to the service manager.
     pub notifier: Arc<Notifier>,
-    /// The threads that must be alive.
-    pub pulses: Vec<Arc<Pulse>>,
 }
 
 #[async_trait]
@@ -64,7 +61,7 @@ impl Herald {
         let mut told_at: Option<Instant> = None;
         loop {
             ticks.tick().await;
-            if are_alive(&self.pulses, limit / 2) {
+            if self.life.silence() <= limit / 2 {
                 self.notifier.watchdog();
             } else if told_at.is_none_or(|at| at.elapsed() > STATUS_STEP) {
                 warn!("threads that serve hang: the watchdog is not fed");
@@ -74,12 +71,9 @@ impl Herald {
     }
 }
 
-fn are_alive(pulses: &[Arc<Pulse>], limit: Duration) -> bool {
-    pulses.iter().all(|pulse| pulse.silence() <= limit)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pulse::Pulse;
     use super::*;
 
     #[test]
@@ -89,11 +83,14 @@ mod tests {
             builder.worker_threads(1).enable_all().build().unwrap()
         };
         let (good, bad) = (runtime(), runtime());
+        let life = Life::default();
         let pulses = [Arc::new(Pulse::default()), Arc::new(Pulse::default())];
         for (runtime, pulse) in [&good, &bad].into_iter().zip(&pulses) {
             runtime.spawn(pulse.clone().beat());
+            life.watch(pulse.clone());
         }
         let limit = Duration::from_secs(1);
+        let is_alive = || life.silence() <= limit;
         let eventually = |holds: &dyn Fn() -> bool| {
             let deadline = std::time::Instant::now() + Duration::from_secs(10);
             while !holds() {
@@ -103,17 +100,17 @@ mod tests {
         };
         // Older than the limit, so that only beats keep it alive.
         let since = std::time::Instant::now();
-        eventually(&|| since.elapsed() > limit && are_alive(&pulses, limit));
+        eventually(&|| since.elapsed() > limit && is_alive());
 
         let (free, hang) = std::sync::mpsc::channel::<()>();
         bad.spawn(async move {
             // A thread of the runtime is taken by something that never lets go.
             let _ = hang.recv();
         });
-        eventually(&|| !are_alive(&pulses, limit));
+        eventually(&|| !is_alive());
 
-        assert!(are_alive(&pulses[..1], limit));
+        assert!(pulses[0].silence() <= limit);
         drop(free);
-        eventually(&|| are_alive(&pulses, limit));
+        eventually(&|| is_alive());
     }
 }

@@ -8,6 +8,11 @@ use pingora::server::ShutdownWatch;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::pulse::Pulse;
+
+/// Silence of the threads that serve from which on the process is not ready. Twenty beats: no machine that serves is so busy.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+
 /// What the process is about; later ones are greater, and none comes twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -83,6 +88,7 @@ pub struct Life {
     errands: Arc<AtomicUsize>,
     is_in_charge: Mutex<bool>,
     upgrade: Mutex<Option<(SystemTime, Upgrade)>>,
+    pulses: Mutex<Vec<Arc<Pulse>>>,
 }
 
 impl Default for Life {
@@ -96,6 +102,7 @@ impl Default for Life {
             errands: Arc::default(),
             is_in_charge: Mutex::new(true),
             upgrade: Mutex::default(),
+            pulses: Mutex::default(),
         }
     }
 }
@@ -152,6 +159,33 @@ impl Life {
         self.is_in_charge
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the threads of one more runtime among those that serve.
+    pub(super) fn watch(&self, pulse: Arc<Pulse>) {
+        self.pulses().push(pulse);
+    }
+
+    /// Time since all threads that serve were last seen to get on.
+    pub fn silence(&self) -> Duration {
+        let pulses = self.pulses();
+        let silences = pulses.iter().map(|pulse| pulse.silence());
+        silences.max().unwrap_or_default()
+    }
+
+    /// The silence of the threads that serve, when it is too long for a process that is ready.
+    pub fn unresponsive_for(&self) -> Option<Duration> {
+        Some(self.silence()).filter(|silence| *silence > SILENCE_LIMIT)
+    }
+
+    /// Has its threads be silent for this time.
+    #[cfg(test)]
+    pub fn fall_silent_for(&self, silence: Duration) {
+        self.watch(Arc::new(Pulse::silent_for(silence)));
+    }
+
+    fn pulses(&self) -> MutexGuard<'_, Vec<Arc<Pulse>>> {
+        self.pulses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became of the last upgrade, and when.

@@ -37,7 +37,6 @@ pub use keeper::{Keeper, KeeperParts};
 pub use life::{Entry, Errand, Life, Phase, Upgrade};
 pub use notify::Notifier;
 pub use open::mode_of;
-pub use pulse::Pulse;
 pub use sockets::{CannotListen, Sockets};
 pub use stop::{Signals, Stop};
 pub use tenure::Tenure;

@@ -1,62 +1,58 @@
 //! The first moments of a process: what it is told before it serves ends nothing, and is not lost.
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::os::unix::fs::OpenOptionsExt as _;
 
-use command_fds::{CommandFdExt as _, FdMapping};
+use nix::libc::O_NONBLOCK;
+use nix::sys::stat::Mode;
 
 use crate::harness::{
-    Balancer, ConfigText, FakeRelay, NotifySocket, eventually, open_port, seconds,
+    Authority, Balancer, ConfigText, FakeRelay, Folder, NotifySocket, eventually, open_port,
+    seconds,
 };
 use crate::upgrade::{outcome, pid};
 
 const MOUNT: &str = "/live.mp3";
 
-/// A balancer that stands in the middle of its start: its sockets are open, and nobody takes its first line.
+/// A balancer that stands in the middle of its start: its sockets are open, and the certificates of the system, which it reads
+/// next, are in a pipe that nothing comes out of.
 struct Held {
     balancer: Balancer,
-    lines: UnixStream,
+    folder: Folder,
 }
 
 impl Held {
     fn with(config: &ConfigText) -> Self {
-        let (lines, theirs) = UnixStream::pair().unwrap();
-        theirs.set_nonblocking(true).unwrap();
-        let full = loop {
-            if let Err(full) = (&theirs).write_all(b"\n") {
-                break full;
-            }
-        };
-        assert_eq!(full.kind(), ErrorKind::WouldBlock);
-        theirs.set_nonblocking(false).unwrap();
+        let folder = Folder::new("held");
+        let pipe = folder.path().join("certificates");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
         let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
         let balancer = Balancer::arranged(config, public, |command| {
-            let mut held = Command::new("sh");
-            held.args(["-c", "exec \"$0\" \"$@\" 2>&3 3>&-"]);
-            held.arg(command.get_program()).args(command.get_args());
-            let theirs = theirs.try_clone().unwrap().into();
-            let errors = FdMapping {
-                parent_fd: theirs,
-                child_fd: 3,
-            };
-            held.fd_mappings(vec![errors]).unwrap();
-            *command = held;
+            command.env("SSL_CERT_FILE", &pipe);
         });
-        Self { balancer, lines }
+        Self { balancer, folder }
     }
 
-    /// Takes its lines from now on, into its log.
-    fn go_on(self) -> Balancer {
-        let Self {
-            balancer,
-            mut lines,
-        } = self;
-        let log = balancer.config_file().with_file_name("output");
-        let mut log = OpenOptions::new().append(true).open(log).unwrap();
-        std::thread::spawn(move || io::copy(&mut lines, &mut log));
+    /// Gives it the certificates.
+    #[track_caller]
+    fn go_on(&self) -> &Balancer {
+        let Self { balancer, folder } = self;
+        let pipe = folder.path().join("certificates");
+        let pem = fs::read(Authority::new().file()).unwrap();
+        let mut open = OpenOptions::new();
+        open.write(true).custom_flags(O_NONBLOCK);
+        eventually(seconds(20), "it reads certificates", || {
+            let Ok(mut certificates) = open.open(&pipe) else {
+                return false;
+            };
+            // Whatever reads them once more, such as a process that takes over, finds a file.
+            let file = folder.write("file", &String::from_utf8_lossy(&pem));
+            fs::rename(file, &pipe).unwrap();
+            certificates.write_all(&pem).unwrap();
+            true
+        });
         eventually(seconds(8), "it is ready", || {
             let ended = balancer.process().ended();
             assert!(ended.is_none(), "it ended: {ended:?}");
@@ -114,7 +110,7 @@ fn an_upgrade_that_is_told_in_the_middle_of_the_start_is_carried_out() {
     let balancer = held.go_on();
 
     eventually(seconds(20), "a new process serves", || {
-        pid(&balancer) != first && outcome(&balancer).0 == "done"
+        pid(balancer) != first && outcome(balancer).0 == "done"
     });
     eventually(seconds(8), "the first one is gone", || {
         balancer.process().ended().is_some()

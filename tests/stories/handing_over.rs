@@ -202,6 +202,9 @@ fn one_that_dies_when_it_is_ready_takes_nothing_with_it() {
     let new = new_one_while_the_old_one_sleeps(&balancer);
 
     signal("KILL", new);
+    eventually(seconds(5), "it is gone", || {
+        !Path::new(&format!("/proc/{new}")).exists()
+    });
     balancer.process().signal("CONT");
     eventually(seconds(10), "the old one knows", || {
         outcome(&balancer).0 == "failed"

@@ -9,6 +9,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
     reason = "clippy takes only #[test] functions for tests; the harness may fail a story in the same way"
 )]
 
@@ -29,7 +31,9 @@ mod first_moments;
 mod handing_over;
 mod hard_joints;
 mod harness;
+mod heartbeat;
 mod hello;
+mod log;
 mod mount_capacity;
 mod mounts;
 mod moving;
