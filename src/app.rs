@@ -5,6 +5,7 @@ mod announce;
 mod census;
 mod entry;
 mod fds;
+mod memory;
 mod parts;
 mod reload;
 mod waiting;
@@ -31,7 +32,9 @@ use reload::Reload;
 use crate::acme::Acme;
 use crate::admin::{AdminPages, Source, StateRetry};
 use crate::config::{Address, Config, Reading, Sources};
-use crate::front::{self, AccessLog, Desk, Door, Entrance, Express, Frame, Gate, Porter, Way};
+use crate::front::{
+    self, AccessLog, Desk, Door, Entrance, Express, Frame, Gate, Porter, SessionPermits, Way,
+};
 use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
 use crate::service::{
@@ -40,6 +43,7 @@ use crate::service::{
 };
 use crate::stream::{Mover, Seats, Studio};
 use crate::tls::{BadPair, Watch};
+use memory::MemoryTrim;
 
 /// Why the balancer could not start.
 #[derive(Debug, Error)]
@@ -122,14 +126,17 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
         studio,
         access_log: access_log.clone(),
     };
+    let permits = SessionPermits::default();
     let service = front(
         &server.configuration,
         &config,
         &parts,
         frame,
         ways,
+        permits.clone(),
         life.clone(),
     );
+    server.add_service(background_service("memory", MemoryTrim(permits)));
     let doors = Doors::at(&sockets, &life);
     server.add_service(
         doors
@@ -246,6 +253,7 @@ fn front(
     parts: &Parts,
     frame: Frame,
     ways: Vec<Way>,
+    permits: SessionPermits,
     life: Arc<Life>,
 ) -> Service<Gate> {
     let desk = frame.desk.clone();
@@ -261,7 +269,7 @@ fn front(
     let mut options = HttpServerOptions::default();
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
-    let gate = Gate::new(porter, desk, express, proxy, life);
+    let gate = Gate::new(porter, desk, express, proxy, permits, life);
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match &bind.address {

@@ -209,6 +209,9 @@ pub fn raw_refusal(refusal: Refusal) -> Vec<u8> {
         Refusal::Method => format!("Allow: {METHODS}\r\n"),
         _ => String::new(),
     };
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        more.push_str(&format!("Retry-After: {seconds}\r\n"));
+    }
     for (name, value) in PAGE_FIELDS {
         more.push_str(&format!("{name}: {value}\r\n"));
     }

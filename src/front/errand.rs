@@ -8,13 +8,14 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pingora::time::timeout;
 
 use super::budget::{Pass, Seating, TooManyListeners};
+use super::session_permits::SessionPermit;
 
 tokio::task_local! {
     /// The errand of the request that this task serves.
@@ -26,6 +27,8 @@ tokio::task_local! {
 struct Errand {
     term: AtomicU8,
     way: Way,
+    /// Counts the request until it is served, or its stream begins.
+    permit: Mutex<Option<SessionPermit>>,
 }
 
 /// What it comes by.
@@ -61,10 +64,16 @@ pub struct Lease {
 }
 
 /// Serves a request that comes by `way`; `None` when time was up.
-pub async fn run<T>(lease: Lease, way: Way, serve: impl Future<Output = T>) -> Option<T> {
+pub async fn run<T>(
+    lease: Lease,
+    way: Way,
+    permit: SessionPermit,
+    serve: impl Future<Output = T>,
+) -> Option<T> {
     let errand = Arc::new(Errand {
         term: AtomicU8::new(term::SHORT),
         way,
+        permit: Mutex::new(Some(permit)),
     });
     let is_over = |limit: u8| errand.term.load(Ordering::Relaxed) <= limit;
     let mut serve = pin!(ERRAND.scope(errand.clone(), serve));
@@ -91,6 +100,10 @@ pub fn extend() {
 /// Lets the request that this task serves take as long as it likes: a stream has deadlines of its own.
 pub fn release() {
     prolong(term::OPEN);
+    let _ = ERRAND.try_with(|errand| {
+        let permit = errand.permit.lock();
+        permit.unwrap_or_else(PoisonError::into_inner).take()
+    });
 }
 
 fn prolong(term: u8) {
@@ -115,6 +128,7 @@ mod tests {
     use super::super::budget::Budget;
     use super::*;
     use crate::config::Limits;
+    use crate::front::SessionPermits;
 
     // PINGORA: its timers run on the real clock.
     #[tokio::test]
@@ -125,19 +139,58 @@ mod tests {
         let budget = || Arc::new(Budget::new(Limits::default()));
         let pass = || budget().admit(None).unwrap();
         let way = || Way::Alone(Arc::new(pass()));
-        assert_eq!(run(lease(short, long), way(), serve()).await, None);
+        let permits = SessionPermits::default();
+        assert_eq!(
+            run(
+                lease(short, long),
+                way(),
+                permits.acquire().await.unwrap(),
+                serve()
+            )
+            .await,
+            None
+        );
         let extended = || async {
             extend();
             serve().await;
         };
-        assert_eq!(run(lease(short, long), way(), extended()).await, Some(()));
-        assert_eq!(run(lease(short, short), way(), extended()).await, None);
+        assert_eq!(
+            run(
+                lease(short, long),
+                way(),
+                permits.acquire().await.unwrap(),
+                extended()
+            )
+            .await,
+            Some(())
+        );
+        assert_eq!(
+            run(
+                lease(short, short),
+                way(),
+                permits.acquire().await.unwrap(),
+                extended()
+            )
+            .await,
+            None
+        );
         let released = async {
+            let before = permits.ended();
             release();
+            assert_eq!(permits.ended(), before + 1, "a stream holds no permit");
             // What is asked for later is less.
             extend();
             serve().await;
         };
-        assert_eq!(run(lease(short, short), way(), released).await, Some(()));
+        assert_eq!(
+            run(
+                lease(short, short),
+                way(),
+                permits.acquire().await.unwrap(),
+                released
+            )
+            .await,
+            Some(())
+        );
     }
 }

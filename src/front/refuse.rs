@@ -33,11 +33,13 @@ pub enum Refusal {
     Loop,
     /// The listener's address has as many streams as it may.
     TooManyListeners,
+    /// Too many requests are served already.
+    Busy,
 }
 
 impl Refusal {
     /// Every kind, for counters that must exist before the first refusal.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BadRequest(""),
         Self::TooSlow,
         Self::NotFound,
@@ -52,6 +54,7 @@ impl Refusal {
         Self::Unauthorized,
         Self::Loop,
         Self::TooManyListeners,
+        Self::Busy,
     ];
 
     /// The HTTP status.
@@ -67,7 +70,7 @@ impl Refusal {
             Self::HeadTooLarge => 431,
             Self::NoPublicUrl => 500,
             Self::Loop => 508,
-            Self::Full | Self::NoHttps | Self::Unavailable | Self::Starting => 503,
+            Self::Full | Self::NoHttps | Self::Unavailable | Self::Starting | Self::Busy => 503,
         }
     }
 
@@ -88,6 +91,7 @@ impl Refusal {
             Self::Unauthorized => "the mount wants a user and a password",
             Self::Loop => "a relay's url leads back to this balancer",
             Self::TooManyListeners => "too many streams are heard from this address",
+            Self::Busy => "too many requests are served at this moment",
         }
     }
 
@@ -108,6 +112,7 @@ impl Refusal {
             Self::Unauthorized => "unauthorized",
             Self::Loop => "loop",
             Self::TooManyListeners => "too_many_listeners",
+            Self::Busy => "busy",
         }
     }
 
@@ -116,7 +121,7 @@ impl Refusal {
     /// A relay is polled every 5 s by default, so what is missing now may be there after the next poll.
     pub fn retry_after_seconds(self) -> Option<&'static str> {
         match self {
-            Self::Starting => Some("2"),
+            Self::Starting | Self::Busy => Some("2"),
             Self::Full | Self::Unavailable => Some("5"),
             // Only an operator can change that.
             Self::NoHttps | Self::TooManyListeners => Some("60"),

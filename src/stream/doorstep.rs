@@ -67,10 +67,11 @@ where
     if let Ok(connected) = timeout(patience, &mut first).await {
         return connected;
     }
-    let mut second = pin!(connect());
+    // On the heap: few connections need them, and each is as large as the first.
+    let mut second = Box::pin(connect());
     let third = async {
         sleep(patience + THIRD_KNOCK).await;
-        connect().await
+        Box::pin(connect()).await
     };
     // An error of one is an error of all: nobody listens there.
     tokio::select! {
