@@ -8,6 +8,7 @@ fn a_mount_on_one_relay_sends_everybody_there() {
     let fleet = Fleet::made_of([Relay::of_mount("/live.mp3"), both])
         .carrying_all(&["/live.mp3", "/jazz.mp3"]);
     let balancer = Balancer::polling_every(10, &fleet);
+    balancer.wait_for_the_interval();
 
     assert_eq!(
         fleet.shares(&balancer.tune_in_times(10, "/jazz.mp3")),

@@ -10,6 +10,7 @@ fn a_relay_that_starts_late_does_not_wait_for_a_long_interval() {
     fleet.relay(1).kill();
     let config = ConfigText::of(&fleet).polled("interval = \"5m\"\ntimeout = \"1s\"");
     let balancer = Balancer::with_config(&config);
+    balancer.wait_for_the_interval();
     assert_eq!(balancer.tune_in("/live.mp3").status, 503);
 
     fleet.relay(1).restart();

@@ -29,6 +29,7 @@ fn a_client_that_follows_no_redirect_makes_no_relay_full() {
         .with_relay(2, "capacity = 20")
         .polled("interval = \"10m\"\ntimeout = \"2s\"\nstale_after = \"30m\"");
     let balancer = Balancer::with_config(&config);
+    balancer.wait_for_the_interval();
 
     follow_nothing(&balancer, "198.51.100.7", 200);
     // All of a network of 64 bits are one client.
@@ -56,6 +57,7 @@ fn clients_of_networks_that_are_exempt_by_name_count_in_full() {
         .with_section("[limits]\nexempt = [\"127.0.0.0/8\"]")
         .polled("interval = \"10m\"\ntimeout = \"2s\"\nstale_after = \"30m\"");
     let balancer = Balancer::with_config(&config);
+    balancer.wait_for_the_interval();
     let statuses: Vec<_> = (0..25).map(|_| balancer.tune_in(MOUNT).status).collect();
     assert_eq!(statuses, [[307; 20].as_slice(), &[503; 5]].concat());
 }

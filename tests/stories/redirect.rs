@@ -53,6 +53,7 @@ fn the_public_status_names_the_relays_by_their_listeners_fewest_first() {
 fn those_who_arrive_between_two_polls_are_no_herd() {
     let fleet = Fleet::of(3).carrying("/live.mp3");
     let balancer = Balancer::polling_every(10, &fleet);
+    balancer.wait_for_the_interval();
 
     let redirects = balancer.tune_in_times(150, "/live.mp3");
 
@@ -177,6 +178,7 @@ fn weights_share_listeners_out_in_proportion() {
         .with_relay(1, "weight = 300")
         .with_relay(2, "weight = 100");
     let balancer = Balancer::with_config(&config.polled("interval = \"10s\"\ntimeout = \"2s\""));
+    balancer.wait_for_the_interval();
 
     let shares = fleet.shares(&balancer.tune_in_times(80, "/live.mp3"));
 

@@ -134,6 +134,7 @@ fn a_relay_that_died_or_hangs_since_the_last_poll_costs_a_listener_nothing() {
     let fleet = Fleet::of(3).carrying(MOUNT);
     let slow_polls = "interval = \"30s\"\ntimeout = \"1s\"";
     let balancer = Balancer::with_config(&ConfigText::proxied(&fleet).polled(slow_polls));
+    balancer.wait_for_the_interval();
     fleet.relay(1).kill();
     fleet.relay(2).freeze();
 
