@@ -43,10 +43,13 @@ pub use shared::SharedFleet;
 pub use standing::Standing;
 pub use trouble::Trouble;
 
-/// How long reports may count listeners who were lost with an earlier run of this process.
+/// How long reports are likely to count listeners who were lost with an earlier run of this process.
 ///
 /// ICECAST: 2.4.4 and KH forget a listener whose connection is gone within 0.4 s (measured).
-pub const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
+const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
+
+/// How long such counts make no relay full: a refusal has to be certain, and a busy relay takes longer (0.8 s seen).
+const COUNTS_AFTER: Duration = Duration::from_millis(1_500);
 
 /// How the fleet judges what it is told.
 #[derive(Debug, Clone)]
@@ -192,7 +195,7 @@ impl Fleet {
     pub fn is_settled(&self) -> bool {
         let is_settled = |id: &RelayId| {
             self.record(*id).is_some_and(|record| {
-                let is_certain = |began| !self.is_count_doubtful(began);
+                let is_certain = |began| !self.is_early(began, FORGOTTEN_AFTER);
                 record.polls > 0
                     && (record.fault.is_some() || record.reported_at.is_some_and(is_certain))
             })
@@ -200,9 +203,10 @@ impl Fleet {
         self.was_surveyed || self.roster.iter().all(is_settled)
     }
 
-    fn is_count_doubtful(&self, poll_began: Instant) -> bool {
+    /// Whether a poll began in the first time of this process that is so long.
+    fn is_early(&self, poll_began: Instant, time: Duration) -> bool {
         self.started_at
-            .is_some_and(|start| poll_began < start + FORGOTTEN_AFTER)
+            .is_some_and(|start| poll_began < start + time)
     }
 
     /// Sets what the operator wants of a relay.
@@ -250,7 +254,7 @@ impl Fleet {
     fn take_report(&mut self, id: RelayId, mut report: Report, began: Instant, now: Instant) {
         let poll = PollTime {
             began,
-            is_count_doubtful: self.is_count_doubtful(began),
+            is_count_doubtful: self.is_early(began, COUNTS_AFTER),
         };
         let place = id.index();
         let (Some(relay), Some(record), Some(standing)) = (
