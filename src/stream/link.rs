@@ -4,6 +4,7 @@
 //! listeners nor other relays.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -60,6 +61,8 @@ pub enum TurnedAway {
 #[derive(Debug)]
 pub struct Link {
     stream: Stream,
+    /// The relay's address, where it was connected to by one.
+    address: Option<SocketAddr>,
     /// Body bytes that came together with the head.
     early: BytesMut,
     icy: Option<IcyReader>,
@@ -81,19 +84,27 @@ impl Link {
         request: &Request,
     ) -> Result<(Self, RelayHead), TurnedAway> {
         let relay = seat.relay();
-        let address = routes.address(relay).ok_or(TurnedAway::Nowhere)?;
-        let connected = routes.connect(seat.id(), relay, address).await;
-        let mut stream = connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
+        let addresses = routes.addresses(relay).ok_or(TurnedAway::Nowhere)?;
+        let connected = routes.connect(seat.id(), relay, &addresses).await;
+        let (mut stream, address) =
+            connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
         let basic = routes.basic(seat.id());
         let basic = basic.as_ref().map(ExposeSecret::expose_secret);
         let asked = request.head(&relay.url, seat.own_path(), basic);
         let limit = routes.answer_timeout();
         let answer = timeout(limit, ask(&mut stream, &asked)).await;
-        let (head, early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
+        let answer = answer.unwrap_or(Err(TurnedAway::Silent(limit)));
+        match &answer {
+            Err(TurnedAway::Silent(_) | TurnedAway::HungUp) => routes.note_failure(relay, address),
+            _ => routes.note_answer(relay, address),
+        }
+        let (head, early) = answer?;
         if head.status != 200 {
             return Err(TurnedAway::Status(head.status));
         }
-        Ok((Self::over(stream, early, &head)?, head))
+        let link = Self::over(stream, early, &head)?;
+        let address = Some(address);
+        Ok((Self { address, ..link }, head))
     }
 
     /// A link over a connection on which the relay has said `head`, and `early` of the body with it.
@@ -108,6 +119,7 @@ impl Link {
         let now = Instant::now();
         Ok(Self {
             stream,
+            address: None,
             early: if early.is_empty() {
                 BytesMut::new()
             } else {
@@ -120,6 +132,11 @@ impl Link {
             wakes_for_all: true,
             heard_at: now,
         })
+    }
+
+    /// The relay's address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// How fast it delivers.

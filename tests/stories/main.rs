@@ -14,6 +14,7 @@
 
 mod acme;
 mod activation;
+mod addresses;
 mod admin;
 mod admin_tls;
 mod codecs;

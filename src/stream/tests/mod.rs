@@ -1,5 +1,6 @@
 //! A listener's stream over real sockets, to relays that do what no good relay does.
 
+mod addresses;
 mod counts;
 mod deadlines;
 mod floods;
