@@ -137,6 +137,11 @@ impl Fetcher {
         }
     }
 
+    /// How many sockets a poll of this relay may have at a time.
+    pub(super) fn sockets(&self, url: &Origin) -> usize {
+        self.addresses(url).len().max(1)
+    }
+
     async fn exchange(
         &self,
         target: &Target,
