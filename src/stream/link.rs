@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::head::{self, BadHead, RelayHead};
-use super::icy::{BadMetaint, IcyReader, Metadata};
+use super::icy::{BadMetaint, IcyReader, Metadata, MetadataBudget};
 use super::pace::Pace;
 use super::request::Request;
 use super::routes::Routes;
@@ -27,6 +27,9 @@ use super::watermark;
 
 /// So many bytes of a body tell what it is: `OggS`.
 const TELLTALE_BYTES: usize = 4;
+
+/// How often one relay is read in a row while nothing but metadata comes.
+const READS_WITHOUT_AUDIO: usize = 16;
 
 /// Why a relay did not take a listener.
 #[derive(Debug, Error)]
@@ -66,6 +69,7 @@ pub struct Link {
     /// Body bytes that came together with the head.
     early: BytesMut,
     icy: Option<IcyReader>,
+    metadata: MetadataBudget,
     metaint_bytes: Option<usize>,
     pace: Pace,
     watermark_bytes: usize,
@@ -125,6 +129,7 @@ impl Link {
             } else {
                 early
             },
+            metadata: MetadataBudget::default(),
             icy: head.metaint_bytes.map(IcyReader::new).transpose()?,
             metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
@@ -174,25 +179,32 @@ impl Link {
     }
 
     /// Reads audio into `room` and calls `each` with the titles in it and their places in this connection's audio;
-    /// `Ok(0)` means that the relay ended the connection.
+    /// `Ok(0)` means that the relay ended the connection. A relay that sends more metadata than audio fails as one that
+    /// resets the connection.
     pub fn poll_audio(
         &mut self,
         cx: &mut Context<'_>,
         room: &mut [u8],
         mut each: impl FnMut(u64, Metadata),
     ) -> Poll<io::Result<usize>> {
-        loop {
+        for _ in 0..READS_WITHOUT_AUDIO {
             let read = ready!(self.poll_body(cx, room))?;
-            let chunk = room.get_mut(..read).unwrap_or_default();
-            let audio = match &mut self.icy {
-                Some(icy) => icy.strip(chunk, &mut each),
-                None => read,
+            let Some(icy) = &mut self.icy else {
+                return Poll::Ready(Ok(read));
             };
+            let chunk = room.get_mut(..read).unwrap_or_default();
+            let audio = icy.strip(chunk, &mut each);
+            self.metadata
+                .note(audio, read - audio)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             // A read may have brought nothing but metadata.
             if read == 0 || audio > 0 {
                 return Poll::Ready(Ok(audio));
             }
         }
+        // Others of this thread have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -5,6 +5,7 @@ mod counts;
 mod deadlines;
 mod floods;
 mod joints;
+mod metadata;
 mod relay;
 mod rig;
 mod sound;
