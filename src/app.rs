@@ -157,6 +157,7 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
             fleet: parts.fleet.clone(),
             tally: parts.tally.clone(),
             streams,
+            book: parts.book.clone(),
             certificates: parts.certificates.clone(),
             admin_certificates: identity.as_ref().map(|own| own.certificates.clone()),
             budget: parts.budget.clone(),

@@ -1,8 +1,10 @@
 //! ICY metadata. Laws: a body is read the same in any chunks, and in place; what a writer puts between audio a reader takes
-//! out again.
+//! out again; a budget lets no more metadata through than audio and the allowance, however the body is cut.
 #![no_main]
 
-use icecast_balancer::stream::icy::{IcyReader, IcyWriter, Metadata, Piece};
+use icecast_balancer::stream::icy::{
+    IcyReader, IcyWriter, METADATA_ALLOWANCE_BYTES, Metadata, MetadataBudget, Piece,
+};
 use icecast_balancer_fuzz::cut::{chunks, steered};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +21,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(read(metaint, chunks(data, &sizes)), whole);
     assert_eq!(stripped(metaint, chunks(data, &sizes)), whole);
     assert_comes_back(metaint, titles, data, &sizes);
+    assert_within_budget(metaint, data, &sizes);
 });
 
 fn read<'a>(metaint: usize, chunks: impl Iterator<Item = &'a [u8]>) -> Heard {
@@ -83,4 +86,21 @@ fn assert_comes_back(metaint: usize, titles: u8, audio: &[u8], sizes: &[u8]) {
     // Of several titles within one interval the last is told, never one that was not set, and never out of order.
     let mut set = set.iter();
     assert!(told.iter().all(|(_, it)| set.any(|title| title == it)));
+}
+
+/// The body many times over, as far as the budget goes.
+fn assert_within_budget(metaint: usize, data: &[u8], sizes: &[u8]) {
+    let (mut reader, mut budget) = (IcyReader::new(metaint).unwrap(), MetadataBudget::default());
+    let (mut audio, mut metadata) = (0, 0);
+    for chunk in (0..64).flat_map(|_| chunks(data, sizes)) {
+        let mut chunk = chunk.to_vec();
+        let kept = reader.strip(&mut chunk, |_, _| {});
+        if budget.note(kept, chunk.len() - kept).is_err() {
+            assert!(metadata + chunk.len() > METADATA_ALLOWANCE_BYTES);
+            return;
+        }
+        audio += kept;
+        metadata += chunk.len() - kept;
+        assert!(metadata <= audio + METADATA_ALLOWANCE_BYTES);
+    }
 }

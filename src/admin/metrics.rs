@@ -19,6 +19,7 @@ use std::sync::Arc;
 use super::process;
 use crate::acme::SharedStatus;
 use crate::config::LastReading;
+use crate::discovery::AddressBook;
 use crate::fleet::{Fleet, Health, Record, SharedFleet, Standing};
 use crate::front::{AccessLog, Budget, Tally};
 use crate::logging;
@@ -40,6 +41,8 @@ pub struct Source {
     pub tally: Arc<Tally>,
     /// The streams that are carried.
     pub streams: Arc<Streams>,
+    /// The addresses of relays.
+    pub book: AddressBook,
     /// Who we are on TLS.
     pub certificates: Arc<Certificates>,
     /// Who we are at the admin bind, where that has TLS.

@@ -28,6 +28,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use log::{info, warn};
 
 use crate::config::LastReading;
+use crate::discovery::AddressBook;
 use crate::fleet::SharedFleet;
 use crate::front::Crowd;
 use crate::service::{Life, Phase};
@@ -59,6 +60,7 @@ const NOT_STORED: u16 = 507;
 pub struct AdminPages {
     fleet: SharedFleet,
     streams: Arc<Streams>,
+    book: AddressBook,
     life: Arc<Life>,
     reading: LastReading,
     states: Arc<States>,
@@ -76,12 +78,13 @@ impl AdminPages {
     /// Pages about what `source` tells. Without a token nothing can be changed over them.
     pub fn new(source: Source) -> Self {
         let (fleet, streams) = (source.fleet.clone(), source.streams.clone());
-        let life = source.life.clone();
+        let (life, book) = (source.life.clone(), source.book.clone());
         let reading = source.reading.clone();
         let metrics = Metrics::new(source);
         Self {
             fleet,
             streams,
+            book,
             life,
             reading,
             states: Arc::default(),
@@ -197,7 +200,8 @@ impl AdminPages {
         let fleet = self.fleet.lock();
         let streams = self.streams.counts();
         let reading = self.reading.load();
-        let status = FleetStatus::of(&fleet, &streams, &reading, &self.life, Instant::now());
+        let (book, now) = (&self.book, Instant::now());
+        let status = FleetStatus::of(&fleet, &streams, book, &reading, &self.life, now);
         drop(fleet);
         Answer::json(&status)
     }

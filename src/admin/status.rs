@@ -1,12 +1,14 @@
 //! `GET /status` of the admin bind: the whole fleet as JSON, with a reason beside every no.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::process::ProcessStatus;
 use crate::config::Reading;
+use crate::discovery::{AddressBook, AddressState, KnownAddress};
 use crate::fleet::{Carrier, Fleet, MountKind, Record, Rejected, Relay, RelayId, Scheme, Standing};
 use crate::select::{Ineligible, Load, TuneIn, barrier, relay_barrier};
 use crate::service::{Life, Phase};
@@ -63,6 +65,8 @@ pub struct RelayStatus {
     ineligible: Option<&'static str>,
     /// Why its last poll brought no report; null when it did.
     reason: Option<String>,
+    /// The addresses of its name, in the resolver's order.
+    addresses: Vec<AddressStatus>,
     suspect: bool,
     listeners: u32,
     pending: u32,
@@ -112,6 +116,34 @@ impl RejectedStatus {
     }
 }
 
+/// One address of a relay.
+#[derive(Debug, Serialize)]
+pub struct AddressStatus {
+    address: SocketAddr,
+    /// Whether the relay answered there last; null before the first attempt.
+    ok: Option<bool>,
+    /// Seconds since the last answer.
+    answered_seconds_ago: Option<f64>,
+    /// Seconds since the last failure.
+    failed_seconds_ago: Option<f64>,
+}
+
+impl AddressStatus {
+    fn of(known: &KnownAddress, now: Instant) -> Self {
+        let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
+        Self {
+            address: known.address,
+            ok: match known.state() {
+                AddressState::Working => Some(true),
+                AddressState::Untried => None,
+                AddressState::Failed => Some(false),
+            },
+            answered_seconds_ago: known.answered_at.map(ago),
+            failed_seconds_ago: known.failed_at.map(ago),
+        }
+    }
+}
+
 /// One mount over the fleet.
 #[derive(Debug, Serialize)]
 pub struct MountStatus {
@@ -139,10 +171,11 @@ pub struct CarrierStatus {
 }
 
 impl FleetStatus {
-    /// The fleet as it is at `now`; `streams` is how many are carried from each relay.
+    /// The fleet as it is at `now`; `streams` is how many are carried from each relay, `book` has their addresses.
     pub fn of(
         fleet: &Fleet,
         streams: &HashMap<RelayId, u32>,
+        book: &AddressBook,
         reading: &Reading,
         life: &Life,
         now: Instant,
@@ -151,7 +184,7 @@ impl FleetStatus {
         let leaving = fleet.leaving().iter();
         let leaving = leaving.filter_map(|id| fleet.whole(*id));
         let relays = fleet.iter().chain(leaving);
-        let relays = relays.map(|part| RelayStatus::of(part, carried(part.0), now));
+        let relays = relays.map(|part| RelayStatus::of(part, carried(part.0), book, now));
         let mut paths: Vec<_> = fleet.mounts().paths().collect();
         paths.sort_unstable();
         Self {
@@ -174,8 +207,10 @@ impl RelayStatus {
     fn of(
         (_, relay, standing, record): (RelayId, &Relay, &Standing, &Record),
         streams: u32,
+        book: &AddressBook,
         now: Instant,
     ) -> Self {
+        let addresses = book.known(&relay.url.host, relay.url.port);
         let age = |at: Instant| now.saturating_duration_since(at);
         Self {
             name: relay.name.clone(),
@@ -186,6 +221,10 @@ impl RelayStatus {
             admin_state: standing.admin_state.as_str(),
             ineligible: relay_barrier(standing, now).map(|bar| bar.as_str()),
             reason: record.fault.as_ref().map(ToString::to_string),
+            addresses: addresses
+                .iter()
+                .map(|known| AddressStatus::of(known, now))
+                .collect(),
             suspect: standing.suspect,
             listeners: standing.listeners,
             pending: standing.pending_listeners,

@@ -43,6 +43,7 @@ impl Story {
             fleet: SharedFleet::new(fleet),
             tally: Arc::default(),
             streams: Arc::default(),
+            book: AddressBook::default(),
             admin_certificates: None,
             certificates: Arc::new(Certificates::load(Vec::new(), None).unwrap()),
             budget: Arc::new(Budget::new(Limits {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::fds::raise_fd_limit;
 use super::{StartError, entry};
 use crate::acme;
 use crate::admin::{AllowedHosts, SharedHosts, SharedToken, States};
@@ -51,6 +52,7 @@ impl Parts {
         let fleet = SharedFleet::new(fleet);
         let ca_file = config.upstream.ca_file.as_deref();
         let poller = Poller::new(config.poll.timeout, book.clone(), ca_file)?;
+        let poll_sockets = raise_fd_limit().poll_sockets();
         Ok(Self {
             editions: Arc::new(ArcSwap::from_pointee(Edition::of(config, &[], &tally))),
             budget: Arc::new(Budget::new(config.limits.clone())),
@@ -59,7 +61,7 @@ impl Parts {
             times: Arc::new(ArcSwap::from_pointee(config.stop)),
             routes: Arc::new(Routes::new(book.clone())),
             discovery: RelayDiscovery::new(book.clone()),
-            check: RelayCheck::new(fleet.clone(), poller),
+            check: RelayCheck::new(fleet.clone(), poller, poll_sockets),
             pace: watch::Sender::new(pace(config)),
             certificates: Arc::default(),
             token: SharedToken::default(),

@@ -1,10 +1,12 @@
 //! Discovery: who the relays are and where they are reached.
 //!
 //! In: the configured relays, the name server's answers. Out: Pingora's backends, one per relay, and the address book
-//! that the poller connects by.
+//! that polls and streams connect by: every address of a name, with its health, tried by `race`.
 
+mod address_health;
 mod backend;
 mod book;
+mod race;
 mod resolve;
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,8 +21,10 @@ use futures_util::future::join_all;
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::discovery::ServiceDiscovery;
 
+pub use address_health::{AddressState, KnownAddress};
 pub use backend::{backend_of, relay_of};
 pub use book::AddressBook;
+pub use race::{ATTEMPT_DELAY, Entrant, NoWinner, race};
 
 use crate::fleet::{Relay, RelayId};
 use resolve::Name;
@@ -66,7 +70,8 @@ impl RelayDiscovery {
         let hosts = relays.iter().map(|(_, relay)| relay.url.host.as_str());
         let (literal, named): (BTreeSet<&str>, BTreeSet<&str>) =
             hosts.partition(|host| host.parse::<IpAddr>().is_ok());
-        book.keep(|host| literal.contains(host) || named.contains(host));
+        let ends = relays.iter().map(|(_, relay)| &relay.url);
+        book.keep(&ends.map(|url| (url.host.as_str(), url.port)).collect());
         for host in literal {
             if let Ok(ip) = host.parse() {
                 book.note(host, &[ip]);

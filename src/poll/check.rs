@@ -16,9 +16,12 @@ use log::{info, warn};
 use pingora_load_balancing::Backend;
 use pingora_load_balancing::health_check::HealthCheck;
 
+use super::permits::PollPermits;
 use super::{Poller, Target};
 use crate::discovery::relay_of;
-use crate::fleet::{Health, HealthChange, PollFault, Rejected, RelayId, SharedFleet};
+use crate::fleet::{
+    Health, HealthChange, PollFault, PollOutcome, Polled, Rejected, RelayId, SharedFleet,
+};
 
 /// The part of the interval over which polls are spread.
 const JITTER: f64 = 0.1;
@@ -27,10 +30,15 @@ const JITTER: f64 = 0.1;
 /// whole site nobody wants to wait a minute for the first listener.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// Time of the first poll of a relay where there are more relays than sockets: after a start with many that never answer, those
+/// that do are found in seconds. A relay that needs longer has its whole timeout after the others had their turn.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
+
 /// Polls each relay once per pulse and applies what it reports. Clones poll by one plan.
 #[derive(Clone)]
 pub struct RelayCheck {
     fleet: SharedFleet,
+    permits: Arc<PollPermits>,
     plan: Arc<ArcSwap<Plan>>,
 }
 
@@ -55,6 +63,10 @@ struct Polling {
 struct Turns {
     in_flight: AtomicBool,
     begun: AtomicBool,
+    /// Whether a poll had its turn.
+    was_tried: AtomicBool,
+    /// Whether the last poll ended before its timeout.
+    is_proven: AtomicBool,
 }
 
 /// Gives the turn back even when the poll panics.
@@ -72,8 +84,8 @@ pub fn pulse(interval: Duration) -> Duration {
 }
 
 impl RelayCheck {
-    /// Polls nobody yet.
-    pub fn new(fleet: SharedFleet, poller: Poller) -> Self {
+    /// Polls nobody yet, and never with more than `sockets` sockets at a time.
+    pub fn new(fleet: SharedFleet, poller: Poller, sockets: usize) -> Self {
         let plan = Plan {
             poller: Arc::new(poller),
             relays: HashMap::new(),
@@ -83,6 +95,7 @@ impl RelayCheck {
         };
         Self {
             fleet,
+            permits: Arc::new(PollPermits::new(sockets)),
             plan: Arc::new(ArcSwap::from_pointee(plan)),
         }
     }
@@ -156,13 +169,32 @@ impl RelayCheck {
 
     /// Polls a relay once, as is planned now; returns the pause after which to ask again.
     async fn poll(&self, id: RelayId) -> Option<Duration> {
-        let plan = self.plan.load_full();
-        let target = &plan.relays.get(&id)?.target;
-        let verdict = poll(&self.fleet, &plan.poller, id, target).await;
-        let again = plan.again.filter(|_| verdict == Verdict::Fault);
-        let started_at = self.fleet.lock().started_at();
-        let early = started_at.and_then(|start| early_pause(start.elapsed()));
-        early.filter(|pause| *pause < plan.interval).or(again)
+        let (turns, sockets) = {
+            let plan = self.plan.load();
+            let polling = plan.relays.get(&id)?;
+            (polling.turns.clone(), plan.poller.sockets(&polling.target))
+        };
+        loop {
+            let is_proven = turns.is_proven.load(Ordering::Acquire);
+            let _permit = self.permits.acquire(sockets, is_proven).await;
+            // The plan may have changed while the poll waited.
+            let plan = self.plan.load_full();
+            let target = &plan.relays.get(&id)?.target;
+            let is_first = !turns.was_tried.swap(true, Ordering::AcqRel);
+            let is_short = self.permits.is_short_for(plan.relays.len());
+            let limit = (is_first && is_short).then_some(FIRST_LOOK);
+            let polled = plan.poller.poll_within(target, limit).await;
+            let is_silent = matches!(polled.outcome, PollOutcome::Failed(_));
+            if is_silent && limit.is_some() {
+                continue;
+            }
+            turns.is_proven.store(!is_silent, Ordering::Release);
+            let has_report = apply(&self.fleet, id, target, polled);
+            let again = plan.again.filter(|_| !has_report);
+            let started_at = self.fleet.lock().started_at();
+            let early = started_at.and_then(|start| early_pause(start.elapsed()));
+            return early.filter(|pause| *pause < plan.interval).or(again);
+        }
     }
 }
 
@@ -190,15 +222,8 @@ fn delay(turns: &Turns, jitter: Duration) -> Duration {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Verdict {
-    Report,
-    Fault,
-}
-
-/// Polls a relay once, applies what came of it, and logs what that changed.
-async fn poll(fleet: &SharedFleet, poller: &Poller, id: RelayId, target: &Target) -> Verdict {
-    let polled = poller.poll(target).await;
+/// Applies what came of a poll and logs what that changed; returns whether it brought a report.
+fn apply(fleet: &SharedFleet, id: RelayId, target: &Target, polled: Polled) -> bool {
     let now = Instant::now();
     let news = {
         let mut fleet = fleet.lock();
@@ -213,11 +238,7 @@ async fn poll(fleet: &SharedFleet, poller: &Poller, id: RelayId, target: &Target
         }
     };
     news.log(&target.name);
-    if news.after.is_none() {
-        Verdict::Report
-    } else {
-        Verdict::Fault
-    }
+    news.after.is_none()
 }
 
 fn fault_of(fleet: &crate::fleet::Fleet, id: RelayId) -> Option<PollFault> {

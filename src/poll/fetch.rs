@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,9 +16,12 @@ use secrecy::ExposeSecret;
 use super::answer::Answer;
 use super::dialect::Dialect;
 use super::overhear::overhear;
-use super::resolve::{BookResolver, NotInBook};
+use super::resolve::{BookResolver, NotInBook, connecting_to};
 use super::{PollerError, Target};
-use crate::discovery::AddressBook;
+use crate::discovery::{
+    ATTEMPT_DELAY, AddressBook, AddressState, Entrant, KnownAddress, NoWinner, race,
+};
+use crate::fleet::Origin;
 
 /// `/admin/stats` takes 205 bytes a mount and more; 1 MiB holds some thousands and is nothing to keep in memory.
 pub(super) const BODY_LIMIT_BYTES: usize = 1024 * 1024;
@@ -91,7 +95,7 @@ impl Fetcher {
         self.has_own_authorities
     }
 
-    /// Asks `target` for the page of `dialect`.
+    /// Asks `target` for the page of `dialect`: at one address after the other, where its name has several, until one answers.
     ///
     /// # Errors
     /// [`FetchError`]; a status code other than 200 is an answer.
@@ -101,21 +105,60 @@ impl Fetcher {
         dialect: Dialect,
         deadline: Instant,
     ) -> Result<Answer, FetchError> {
-        let exchange = self.exchange(target, dialect);
-        tokio::time::timeout_at(deadline.into(), exchange)
-            .await
-            .unwrap_or(Err(FetchError::TimedOut))
+        let host = &target.url.host;
+        let addresses = self.addresses(&target.url);
+        let fail = |address| self.book.note_failure(host, address, Instant::now());
+        let attempt = |address| async move {
+            match self.exchange(target, dialect, address).await {
+                // An answer that is of no use is the relay's, not that of its address.
+                Err(error) if !error.is_an_answer() => Err(error),
+                answered => Ok(answered),
+            }
+        };
+        match race(
+            &entrants(&addresses, deadline),
+            deadline.into(),
+            attempt,
+            fail,
+        )
+        .await
+        {
+            Ok((_, answered)) => answered,
+            Err(NoWinner::TimedOut) => Err(FetchError::TimedOut),
+            Err(NoWinner::Failed(errors)) => Err(most_telling(errors, host)),
+        }
     }
 
-    async fn exchange(&self, target: &Target, dialect: Dialect) -> Result<Answer, FetchError> {
-        let sent = self.request(target, dialect).send().await;
-        match sent.map_err(FetchError::before_the_head) {
-            Ok(response) => read(response).await,
-            Err(error @ FetchError::Unasked(_)) => {
-                overhear(&target.url, &self.book).await.ok_or(error)
-            }
-            Err(error) => Err(error),
+    /// The addresses of a relay in the order in which they are tried; empty when its name never resolved.
+    fn addresses(&self, url: &Origin) -> Vec<KnownAddress> {
+        match url.host.parse() {
+            Ok(ip) => vec![KnownAddress::new(SocketAddr::new(ip, url.port))],
+            Err(_) => self.book.poll_order(&url.host, url.port, Instant::now()),
         }
+    }
+
+    /// How many sockets a poll of this relay may have at a time.
+    pub(super) fn sockets(&self, url: &Origin) -> usize {
+        self.addresses(url).len().max(1)
+    }
+
+    async fn exchange(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        address: SocketAddr,
+    ) -> Result<Answer, FetchError> {
+        let Origin { scheme, host, .. } = &target.url;
+        let sent = connecting_to(address, self.request(target, dialect).send()).await;
+        let answered = match sent.map_err(FetchError::before_the_head) {
+            Ok(response) => read(response).await,
+            Err(error @ FetchError::Unasked(_)) => overhear(*scheme, address).await.ok_or(error),
+            Err(error) => Err(error),
+        };
+        if answered.as_ref().err().is_none_or(FetchError::is_an_answer) {
+            self.book.note_answer(host, address, Instant::now());
+        }
+        answered
     }
 
     fn request(&self, target: &Target, dialect: Dialect) -> RequestBuilder {
@@ -132,6 +175,30 @@ impl Fetcher {
             }
             _ => request,
         }
+    }
+}
+
+/// Each address and its head start: a working one has half of the time that is left, as a status page may take its time; one
+/// of which nothing good is known has the usual delay.
+fn entrants(addresses: &[KnownAddress], deadline: Instant) -> Vec<Entrant> {
+    let half = deadline.saturating_duration_since(Instant::now()) / 2;
+    let entrant = |known: &KnownAddress| Entrant {
+        address: known.address,
+        head_start: match known.state() {
+            AddressState::Working => half,
+            AddressState::Untried | AddressState::Failed => ATTEMPT_DELAY,
+        },
+    };
+    addresses.iter().map(entrant).collect()
+}
+
+/// The error of a relay of which every address failed: it is not refused unless each of them refuses.
+fn most_telling(mut errors: Vec<FetchError>, host: &str) -> FetchError {
+    let is_refusal = |error: &FetchError| matches!(error, FetchError::Refused);
+    let other = errors.iter().position(|error| !is_refusal(error));
+    match errors.is_empty() {
+        true => FetchError::NotInBook(NotInBook::new(host)),
+        false => errors.swap_remove(other.unwrap_or(0)),
     }
 }
 
@@ -179,6 +246,11 @@ async fn first_words(mut response: Response) -> Vec<u8> {
 }
 
 impl FetchError {
+    /// Whether the relay answered, and only the answer is of no use.
+    fn is_an_answer(&self) -> bool {
+        matches!(self, Self::TooLarge | Self::Encoded)
+    }
+
     /// Sorts what went wrong before a response head was read.
     fn before_the_head(error: reqwest::Error) -> Self {
         if let Some(unknown) = find::<NotInBook>(&error) {

@@ -13,6 +13,7 @@ mod known;
 mod lenient;
 mod loose;
 mod overhear;
+mod permits;
 mod resolve;
 mod rounds;
 mod shoutcast1;
@@ -143,9 +144,20 @@ impl Poller {
         self.known.forget(relay);
     }
 
+    /// How many sockets a poll of this relay may have at a time: one for each address of its name.
+    fn sockets(&self, target: &Target) -> usize {
+        self.fetcher.sockets(&target.url)
+    }
+
     /// Polls one relay; takes no longer than the timeout, however many pages have to be tried.
     pub async fn poll(&self, target: &Target) -> Polled {
-        let deadline = Instant::now() + self.timeout;
+        self.poll_within(target, None).await
+    }
+
+    /// The same, within `limit` where that is shorter than the timeout.
+    async fn poll_within(&self, target: &Target, limit: Option<Duration>) -> Polled {
+        let limit = limit.map_or(self.timeout, |limit| limit.min(self.timeout));
+        let deadline = Instant::now() + limit;
         if let Some(dialect) = Dialect::configured(target.stats) {
             return self.attempt(target, dialect, deadline).await.polled;
         }

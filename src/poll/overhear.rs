@@ -5,37 +5,26 @@
 //! ICECAST: 2.4 at its limit answers as soon as it accepts, and does not read the request. On a near machine that arrives
 //! before hyper has sent anything, and hyper then drops the connection with the answer in it (measured on loopback: always).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use reqwest::StatusCode;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use super::answer::Answer;
-use crate::discovery::AddressBook;
-use crate::fleet::{Origin, Scheme};
+use crate::fleet::Scheme;
 
 /// Icecast's answer takes 400 bytes.
 const LIMIT_BYTES: usize = 4096;
 
 /// Connects to the relay once more and listens. `None` where it speaks TLS, keeps silent or says anything but an error;
 /// the caller limits the time.
-pub(super) async fn overhear(url: &Origin, book: &AddressBook) -> Option<Answer> {
-    if url.scheme == Scheme::Https {
+pub(super) async fn overhear(scheme: Scheme, address: SocketAddr) -> Option<Answer> {
+    if scheme == Scheme::Https {
         return None;
     }
-    let address = address(url, book)?;
-    let stream = TcpStream::connect(SocketAddr::new(address, url.port))
-        .await
-        .ok()?;
+    let stream = TcpStream::connect(address).await.ok()?;
     answer(&said(stream).await)
-}
-
-fn address(url: &Origin, book: &AddressBook) -> Option<IpAddr> {
-    match url.host.parse() {
-        Ok(address) => Some(address),
-        Err(_) => book.addresses(&url.host).first().copied(),
-    }
 }
 
 /// Everything up to the relay's end or reset, at most 4 KiB, and no more of what does not begin like HTTP.

@@ -29,12 +29,16 @@ struct State {
 }
 
 impl Doorstep {
-    /// Connects in turn; whichever of up to three attempts is first counts.
-    pub async fn cross<T, F>(&self, connect: impl Fn() -> F) -> pingora::Result<T>
+    /// Waits for the next free turn.
+    pub async fn await_turn(&self) {
+        sleep(self.turn()).await;
+    }
+
+    /// Connects now; whichever of up to three attempts is first counts.
+    pub async fn knock<T, F>(&self, connect: impl Fn() -> F) -> pingora::Result<T>
     where
         F: Future<Output = pingora::Result<T>>,
     {
-        sleep(self.turn()).await;
         let began = Instant::now();
         let patience = SECOND_KNOCK.max(3 * self.lock().took);
         let connected = knock_again(connect, patience).await;
@@ -42,6 +46,11 @@ impl Doorstep {
             self.lock().took = began.elapsed();
         }
         connected
+    }
+
+    /// Duration of the last connection.
+    pub fn took(&self) -> Duration {
+        self.lock().took
     }
 
     /// How long to wait for the next free turn, which is taken.
@@ -92,7 +101,7 @@ mod tests {
         let knocks = AtomicUsize::new(0);
         let doorstep = Doorstep::default();
         let began = tokio::time::Instant::now();
-        let heard = doorstep.cross(|| async {
+        let heard = doorstep.knock(|| async {
             match knocks.fetch_add(1, Ordering::Relaxed) {
                 0 | 1 => std::future::pending().await,
                 third => Ok(third),

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::icy::LEAST_METAINT_BYTES;
+
 /// The largest head of an answer that is read; Icecast's are below 1 KB.
 pub const HEAD_LIMIT_BYTES: usize = 16 * 1024;
 
@@ -37,6 +39,12 @@ pub enum BadHead {
     /// Its metadata cannot be told from its audio.
     #[error("expected a number of bytes as icy-metaint, found something else")]
     Metaint,
+    /// It has more metadata blocks than any stream needs.
+    #[error("icy-metaint: expected at least {LEAST_METAINT_BYTES}, found {found}")]
+    MetaintTooSmall {
+        /// The number of bytes that it announced.
+        found: usize,
+    },
 }
 
 /// Reads a head; `Ok(None)` while it is not whole. With it comes its length.
@@ -94,9 +102,15 @@ impl RelayHead {
             "content-type" => self.content_type = text().map(str::to_owned),
             "icy-metaint" => {
                 let bytes = text().and_then(|text| text.parse().ok());
-                // None at all is what some servers mean by 0.
-                self.metaint_bytes =
-                    Some(bytes.ok_or(BadHead::Metaint)?).filter(|bytes| *bytes > 0);
+                self.metaint_bytes = match bytes.ok_or(BadHead::Metaint)? {
+                    // None at all is what some servers mean by 0.
+                    0 => None,
+                    // SECURITY: a relay with a block for each byte takes a processor for a few listeners.
+                    found @ 1..LEAST_METAINT_BYTES => {
+                        return Err(BadHead::MetaintTooSmall { found });
+                    }
+                    bytes => Some(bytes),
+                };
             }
             "transfer-encoding" => return Err(BadHead::Encoded),
             "content-encoding" if text() != Some("identity") => return Err(BadHead::Encoded),
@@ -180,6 +194,11 @@ mod tests {
         assert_eq!(read("0"), Ok(None));
         assert_eq!(read("16000,16000"), Err(BadHead::Metaint));
         assert_eq!(read("-1"), Err(BadHead::Metaint));
+        assert_eq!(read("256"), Ok(Some(256)));
+        for found in [1, 255] {
+            let refused = Err(BadHead::MetaintTooSmall { found });
+            assert_eq!(read(&found.to_string()), refused);
+        }
     }
 
     #[test]

@@ -4,16 +4,23 @@
 //! block with its place; or the audio with blocks by the listener's own counter. Audio is handed on, never copied.
 //! A block is one length byte, in sixteenths, and text padded with zeros; 0 says: no change. Must not read or write.
 
+mod budget;
 mod metadata;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{METADATA_ALLOWANCE_BYTES, MetadataBudget, TooMuchMetadata};
 pub use metadata::Metadata;
 
 /// The largest `icy-metaint` believed: 64 s of audio at 128 kbit/s.
 ///
 /// ICECAST: 16,000 by default; SHOUTcast sends 8,192 to 32,768.
 pub const METAINT_LIMIT_BYTES: usize = 1 << 20;
+
+/// The smallest `icy-metaint` that a relay may announce: 16 ms of audio at 128 kbit/s. Each block costs as much work as a read.
+///
+/// ICECAST: 16,000 by default; a few servers are set to 4,096 or 1,024.
+pub const LEAST_METAINT_BYTES: usize = 256;
 
 /// An `icy-metaint` that no stream can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

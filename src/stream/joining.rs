@@ -125,6 +125,8 @@ impl Joining {
             // A relay that says yes and then nothing is of no use to anybody.
             again_at = self.began + PATIENCE;
             if again_at <= now {
+                let routes = &scene.voyage.routes;
+                routes.note_silence(self.seat.relay(), &self.link);
                 return Err(TurnedAway::Silent(PATIENCE));
             }
         }

@@ -4,6 +4,7 @@
 //! listeners nor other relays.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout_at;
 
 use super::head::{self, BadHead, RelayHead};
-use super::icy::{BadMetaint, IcyReader, Metadata};
+use super::icy::{BadMetaint, IcyReader, Metadata, MetadataBudget};
 use super::pace::Pace;
 use super::request::Request;
 use super::routes::Routes;
@@ -28,6 +29,9 @@ use crate::fleet::is_stream;
 /// Audio that a relay must deliver before a listener is answered: less than any frame or page with its header holds, and
 /// enough to tell what the body is. An answer alone proves nothing.
 pub(super) const FIRST_AUDIO_BYTES: usize = 64;
+
+/// How often one relay is read in a row while nothing but metadata comes.
+const READS_WITHOUT_AUDIO: usize = 16;
 
 /// Why a relay did not take a listener.
 #[derive(Debug, Error)]
@@ -103,9 +107,12 @@ impl TurnedAway {
 #[derive(Debug)]
 pub struct Link {
     stream: Stream,
+    /// The relay's address, where it was connected to by one.
+    address: Option<SocketAddr>,
     /// Body bytes that came together with the head.
     early: BytesMut,
     icy: Option<IcyReader>,
+    metadata: MetadataBudget,
     metaint_bytes: Option<usize>,
     pace: Pace,
     watermark_bytes: usize,
@@ -124,16 +131,22 @@ impl Link {
         request: &Request,
     ) -> Result<(Self, RelayHead), TurnedAway> {
         let relay = seat.relay();
-        let address = routes.address(relay).ok_or(TurnedAway::Nowhere)?;
-        let connected = routes.connect(seat.id(), relay, address).await;
-        let mut stream = connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
+        let addresses = routes.addresses(relay).ok_or(TurnedAway::Nowhere)?;
+        let connected = routes.connect(seat.id(), relay, &addresses).await;
+        let (mut stream, address) =
+            connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
         let basic = routes.basic(seat.id());
         let basic = basic.as_ref().map(ExposeSecret::expose_secret);
         let asked = request.head(&relay.url, seat.own_path(), basic);
         let limit = routes.answer_timeout();
         let until = tokio::time::Instant::now() + limit;
         let answer = timeout_at(until, ask(&mut stream, &asked)).await;
-        let (head, mut early) = answer.map_err(|_| TurnedAway::Silent(limit))??;
+        let answer = answer.unwrap_or(Err(TurnedAway::Silent(limit)));
+        match &answer {
+            Err(TurnedAway::Silent(_) | TurnedAway::HungUp) => routes.note_failure(relay, address),
+            _ => routes.note_answer(relay, address),
+        }
+        let (head, mut early) = answer?;
         if head.status != 200 {
             return Err(TurnedAway::Status(head.status));
         }
@@ -146,7 +159,9 @@ impl Link {
         }
         let audio = timeout_at(until, first_audio(&mut stream, &mut early)).await;
         audio.map_err(|_| TurnedAway::NoAudioInTime(limit))??;
-        Ok((Self::over(stream, early, &head)?, head))
+        let link = Self::over(stream, early, &head)?;
+        let address = Some(address);
+        Ok((Self { address, ..link }, head))
     }
 
     /// A link over a connection on which the relay has said `head`, and `early` of the body with it.
@@ -161,11 +176,13 @@ impl Link {
         let now = Instant::now();
         Ok(Self {
             stream,
+            address: None,
             early: if early.is_empty() {
                 BytesMut::new()
             } else {
                 early
             },
+            metadata: MetadataBudget::default(),
             icy: head.metaint_bytes.map(IcyReader::new).transpose()?,
             metaint_bytes: head.metaint_bytes,
             pace: Pace::new(now, head.bytes_per_second()),
@@ -173,6 +190,11 @@ impl Link {
             wakes_for_all: true,
             heard_at: now,
         })
+    }
+
+    /// The relay's address.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// How fast it delivers.
@@ -210,25 +232,32 @@ impl Link {
     }
 
     /// Reads audio into `room` and calls `each` with the titles in it and their places in this connection's audio;
-    /// `Ok(0)` means that the relay ended the connection.
+    /// `Ok(0)` means that the relay ended the connection. A relay that sends more metadata than audio fails as one that
+    /// resets the connection.
     pub fn poll_audio(
         &mut self,
         cx: &mut Context<'_>,
         room: &mut [u8],
         mut each: impl FnMut(u64, Metadata),
     ) -> Poll<io::Result<usize>> {
-        loop {
+        for _ in 0..READS_WITHOUT_AUDIO {
             let read = ready!(self.poll_body(cx, room))?;
-            let chunk = room.get_mut(..read).unwrap_or_default();
-            let audio = match &mut self.icy {
-                Some(icy) => icy.strip(chunk, &mut each),
-                None => read,
+            let Some(icy) = &mut self.icy else {
+                return Poll::Ready(Ok(read));
             };
+            let chunk = room.get_mut(..read).unwrap_or_default();
+            let audio = icy.strip(chunk, &mut each);
+            self.metadata
+                .note(audio, read - audio)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             // A read may have brought nothing but metadata.
             if read == 0 || audio > 0 {
                 return Poll::Ready(Ok(audio));
             }
         }
+        // Others of this thread have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_body(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {

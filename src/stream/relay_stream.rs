@@ -208,6 +208,9 @@ impl RelayStream {
 
     fn cross(&mut self, why: Why) {
         let from = self.seat.as_ref();
+        if let (Why::Stalled, Some(seat), Some(link)) = (why, from, &self.link) {
+            self.voyage.routes.note_silence(seat.relay(), link);
+        }
         if why != Why::Asked {
             from.inspect(|seat| seat.note_trouble());
         }

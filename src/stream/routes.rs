@@ -1,10 +1,12 @@
 //! Routes: how each relay is reached: its addresses, TLS, who we are to it, and how long it may take.
+//!
+//! A relay whose name has several addresses is reached at the first that answers.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use base64::Engine as _;
@@ -16,8 +18,11 @@ use pingora::upstreams::peer::HttpPeer;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::doorstep::Doorstep;
+use super::link::Link;
 use crate::config::{Config, Credentials, RelayConfig, Upstream};
-use crate::discovery::AddressBook;
+use crate::discovery::{
+    ATTEMPT_DELAY, AddressBook, AddressState, Entrant, KnownAddress, NoWinner, race,
+};
 use crate::fleet::{Relay, RelayId, Scheme};
 
 /// How relays are reached: as the newest configuration says, for streams that began before it too.
@@ -126,13 +131,19 @@ impl Routes {
         self.map.load().ways.get(&id)?.basic.clone()
     }
 
-    /// Where a relay is; `None` when its name never resolved.
+    /// The address of a relay that is tried first; `None` when its name never resolved.
     pub fn address(&self, relay: &Relay) -> Option<SocketAddr> {
-        let addresses = self.book.addresses(&relay.url.host);
-        Some(SocketAddr::new(*addresses.first()?, relay.url.port))
+        Some(self.addresses(relay)?.first()?.address)
     }
 
-    /// Connects, with TLS where the relay's url says so; waits for its turn where many want to go there at once.
+    /// The addresses of a relay in the order in which they are tried; `None` when its name never resolved.
+    pub fn addresses(&self, relay: &Relay) -> Option<Vec<KnownAddress>> {
+        let order = self.book.stream_order(&relay.url.host, relay.url.port);
+        (!order.is_empty()).then_some(order)
+    }
+
+    /// Connects to the first of `addresses` that answers, with TLS where the relay's url says so; waits for its turn where many
+    /// want to go there at once. Returns the connection and its address.
     ///
     /// # Errors
     /// Nobody answers there in time, or it is not who it should be.
@@ -140,19 +151,86 @@ impl Routes {
         &self,
         id: RelayId,
         relay: &Relay,
-        address: SocketAddr,
-    ) -> pingora::Result<Stream> {
+        addresses: &[KnownAddress],
+    ) -> pingora::Result<(Stream, SocketAddr)> {
         let map = self.map.load_full();
+        let unknown = Arc::default();
+        let doorstep = map.ways.get(&id).map_or(&unknown, |way| &way.doorstep);
+        doorstep.await_turn().await;
+        let connect = |address: SocketAddr| {
+            let peer = map.peer(relay, address);
+            let (connector, doorstep) = (&map.connector, doorstep.clone());
+            async move { doorstep.knock(|| connector.new_stream(&peer)).await }
+        };
+        if let [only] = addresses {
+            let connected = connect(only.address).await;
+            if connected.is_err() {
+                self.note_failure(relay, only.address);
+            }
+            return Ok((connected?, only.address));
+        }
+        let deadline = Instant::now() + map.connect_timeout;
+        let entrants = entrants(addresses, doorstep.took());
+        let fail = |address| self.note_failure(relay, address);
+        let won = race(&entrants, deadline.into(), connect, fail).await;
+        won.map(|(address, stream)| (stream, address))
+            .map_err(no_address_answers)
+    }
+
+    /// Notes that a relay answered at one of its addresses.
+    pub fn note_answer(&self, relay: &Relay, address: SocketAddr) {
+        let host = &relay.url.host;
+        self.book.note_answer(host, address, Instant::now());
+    }
+
+    /// Notes that a connection to a relay fell silent: the next one tries its other addresses first.
+    pub fn note_silence(&self, relay: &Relay, link: &Link) {
+        if let Some(address) = link.address() {
+            self.note_failure(relay, address);
+        }
+    }
+
+    /// Notes that a relay failed at one of its addresses: the next connection tries the others first.
+    pub fn note_failure(&self, relay: &Relay, address: SocketAddr) {
+        let host = &relay.url.host;
+        self.book.note_failure(host, address, Instant::now());
+    }
+}
+
+impl Map {
+    fn peer(&self, relay: &Relay, address: SocketAddr) -> HttpPeer {
         let secure = relay.url.scheme == Scheme::Https;
         let mut peer = HttpPeer::new(address, secure, relay.url.host.clone());
-        peer.options.connection_timeout = Some(map.connect_timeout);
-        peer.options.total_connection_timeout = Some(map.connect_timeout);
+        peer.options.connection_timeout = Some(self.connect_timeout);
+        peer.options.total_connection_timeout = Some(self.connect_timeout);
         peer.options.alpn = ALPN::H1;
-        let connect = || map.connector.new_stream(&peer);
-        match map.ways.get(&id) {
-            Some(way) => way.doorstep.cross(connect).await,
-            None => connect().await,
-        }
+        peer
+    }
+}
+
+/// Each address and its head start: the usual delay, and more for a working address of a relay that is far away.
+fn entrants(addresses: &[KnownAddress], took: Duration) -> Vec<Entrant> {
+    let entrant = |known: &KnownAddress| Entrant {
+        address: known.address,
+        head_start: match known.state() {
+            AddressState::Working => ATTEMPT_DELAY.max(2 * took),
+            AddressState::Untried | AddressState::Failed => ATTEMPT_DELAY,
+        },
+    };
+    addresses.iter().map(entrant).collect()
+}
+
+/// The error of a relay of which no address answers: that of its first address, or the deadline's.
+fn no_address_answers(none: NoWinner<Box<pingora::Error>>) -> Box<pingora::Error> {
+    let timed_out = || {
+        pingora::Error::explain(
+            pingora::ErrorType::ConnectTimedout,
+            "no address answers in time",
+        )
+    };
+    match none {
+        NoWinner::TimedOut => timed_out(),
+        NoWinner::Failed(errors) => errors.into_iter().next().unwrap_or_else(timed_out),
     }
 }
 

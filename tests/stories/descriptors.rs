@@ -1,30 +1,35 @@
 //! Descriptors: more people than there are file descriptors for.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use crate::harness::{
-    Balancer, ConfigText, Fleet, cpu_seconds, eventually, go_on_unbroken, open_port, seconds,
-    settled,
+    Balancer, ConfigText, Fleet, cpu_seconds, eventually, go_on_unbroken, open_descriptors,
+    open_port, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
 
-/// A balancer that may have 1,024 file descriptors.
+/// A balancer that may have 1,024 file descriptors, and has polled every relay.
 fn narrow(config: &ConfigText) -> Balancer {
-    let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
-    let balancer = Balancer::arranged(config, public, |command| {
-        let mut narrow = Command::new("prlimit");
-        narrow.arg("--nofile=1024:1024").arg(command.get_program());
-        narrow.args(command.get_args());
-        *command = narrow;
-    });
+    let balancer = narrow_at_first(config);
     eventually(seconds(5), "it is ready", || {
         balancer.ask_as_operator("/ready").status == 200
     });
     balancer
+}
+
+/// The same, as soon as it takes connections.
+fn narrow_at_first(config: &ConfigText) -> Balancer {
+    let public = SocketAddr::from(([127, 0, 0, 1], open_port()));
+    Balancer::arranged(config, public, |command| {
+        let mut narrow = Command::new("prlimit");
+        narrow.arg("--nofile=1024:1024").arg(command.get_program());
+        narrow.args(command.get_args());
+        *command = narrow;
+    })
 }
 
 /// Connections that ask nothing, as many as the system gives us.
@@ -80,5 +85,43 @@ fn when_all_are_gone_it_neither_ends_nor_spins() {
             .ask(balancer.address())
             .is_ok_and(|answer| answer.status == 200)
     });
+    go_on_unbroken(&radios, fleet.source(MOUNT), 1);
+}
+
+#[test]
+fn relays_that_never_answer_leave_descriptors_for_listeners() {
+    const SILENT: usize = 500;
+    let fleet = Fleet::of(1).carrying(MOUNT);
+    // The system takes connections until the backlog is full; nothing ever answers one.
+    let silent = TcpListener::bind(("0.0.0.0", open_port())).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let silent_relays =
+        (0..SILENT).map(|n| ([127, 254, (n / 250) as u8, (n % 250 + 1) as u8], port));
+    let config = silent_relays.fold(ConfigText::proxied(&fleet), |config, address| {
+        config.and_relay_at(address.into())
+    });
+    let polls = "interval = \"1s\"\ntimeout = \"1s\"";
+    let balancer = narrow_at_first(&config.polled(polls));
+
+    eventually(seconds(10), "the good relay is found", || {
+        balancer.tune_in("/status").status == 200
+    });
+    let radios = balancer.radios(20, MOUNT);
+    settled(&radios);
+    let mut most = 0;
+    eventually(seconds(60), "each silent relay was polled twice", || {
+        most = most.max(open_descriptors(balancer.process().id()));
+        let status = balancer.ask_as_operator("/status").json();
+        let relays = status["relays"].as_array().unwrap();
+        assert_eq!(relays.len(), SILENT + 1);
+        assert_eq!(relays[0]["health"], "up");
+        relays
+            .iter()
+            .all(|relay| relay["polls"].as_u64() >= Some(2))
+    });
+
+    assert!(most > 100 && most < 300, "{most} descriptors");
+    assert!(balancer.log_line_with("poll: queued:").is_some());
+    assert!(balancer.log_line_with("os error 24").is_none());
     go_on_unbroken(&radios, fleet.source(MOUNT), 1);
 }

@@ -16,6 +16,7 @@
 
 mod acme;
 mod activation;
+mod addresses;
 mod admin;
 mod admin_hosts;
 mod admin_tls;

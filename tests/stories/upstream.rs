@@ -24,6 +24,7 @@ fn a_relay_that_refuses_costs_a_listener_nothing() {
         "HTTP/1.1 503 Full\r\n\r\n",
         "ICY 400 Server Full\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nContent-Type: audio/mpeg\r\nicy-metaint: 1\r\n\r\n",
         "what do you want?\r\n\r\n",
         "",
     ] {

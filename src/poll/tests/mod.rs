@@ -1,5 +1,6 @@
 //! Tests of polling: captured documents, hostile documents, hostile servers, unknown servers.
 
+mod addresses;
 mod asking;
 mod fetching;
 mod finding;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 type Told = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
@@ -77,16 +79,32 @@ pub struct ScriptedRelay {
     /// Where it listens, on loopback.
     pub port: u16,
     callers: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
 }
 
 impl ScriptedRelay {
     /// Begins to follow `script`.
     pub async fn following(script: Script) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::at((Ipv4Addr::LOCALHOST, 0).into(), script).await
+    }
+
+    /// Begins to follow `script` at this address.
+    pub async fn at(address: SocketAddr, script: Script) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let callers = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(serve(listener, script, callers.clone()));
-        Self { port, callers }
+        let task = tokio::spawn(serve(listener, script, callers.clone()));
+        Self {
+            port,
+            callers,
+            task,
+        }
+    }
+
+    /// Takes no connection from now on.
+    pub async fn close(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
     }
 
     /// How many called.

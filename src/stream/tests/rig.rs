@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,14 +57,41 @@ impl Rig {
         for script in scripts {
             relays.push(ScriptedRelay::following(script).await);
         }
-        let fleet = SharedFleet::new(fleet_of(&relays));
-        let backends = backends_of(relays.len(), &fleet).await;
-        let book = AddressBook::default();
-        book.note("127.0.0.1", &["127.0.0.1".parse().unwrap()]);
+        let fleet = fleet_of("127.0.0.1", &relays);
+        let local = [Ipv4Addr::LOCALHOST.into()];
+        Self::put_together(fleet, relays, &local, answer).await
+    }
+
+    /// A fleet of one relay, whose name has an address for each of these scripts: 127.0.0.1, 127.0.0.2 and so on.
+    pub async fn of_one_name(scripts: impl IntoIterator<Item = Script>, answer: Duration) -> Self {
+        let mut relays: Vec<ScriptedRelay> = Vec::new();
+        for (script, last) in scripts.into_iter().zip(1..) {
+            let port = relays.first().map_or(0, |first| first.port);
+            let address = (Ipv4Addr::new(127, 0, 0, last), port).into();
+            relays.push(ScriptedRelay::at(address, script).await);
+        }
+        let fleet = fleet_of("twin", &relays[..1]);
+        let last = u8::try_from(relays.len()).unwrap();
+        let addresses = (1..=last).map(|last| Ipv4Addr::new(127, 0, 0, last).into());
+        Self::put_together(fleet, relays, &addresses.collect::<Vec<_>>(), answer).await
+    }
+
+    async fn put_together(
+        fleet: Fleet,
+        relays: Vec<ScriptedRelay>,
+        addresses: &[IpAddr],
+        answer: Duration,
+    ) -> Self {
+        let (book, known) = (AddressBook::default(), fleet.iter().count());
+        for (_, relay, _, _) in fleet.iter() {
+            book.note(&relay.url.host, addresses);
+        }
+        let fleet = SharedFleet::new(fleet);
+        let backends = backends_of(known, &fleet).await;
         Self {
             seats: Seats::new(Arc::new(backends), fleet.clone()),
             fleet,
-            routes: Arc::new(Routes::bare(relays.len(), book, answer)),
+            routes: Arc::new(Routes::bare(known, book, answer)),
             relays,
             streams: Arc::default(),
         }
@@ -114,19 +142,24 @@ impl Rig {
         });
     }
 
-    /// How many connections each relay had.
+    /// Lets one relay, or one address, take no connection from now on.
+    pub async fn close(&mut self, place: usize) {
+        self.relays[place].close().await;
+    }
+
+    /// How many connections each relay, or each address of one, had.
     pub fn callers(&self) -> Vec<usize> {
         self.relays.iter().map(ScriptedRelay::callers).collect()
     }
 }
 
-fn fleet_of(scripted: &[ScriptedRelay]) -> Fleet {
+fn fleet_of(host: &str, scripted: &[ScriptedRelay]) -> Fleet {
     let names: Vec<_> = (0..scripted.len()).map(|n| format!("relay{n}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let mut relays = relays(&names);
     for (relay, scripted) in relays.iter_mut().zip(scripted) {
         let Relay { url, .. } = Arc::make_mut(relay);
-        (url.host, url.port) = ("127.0.0.1".to_owned(), scripted.port);
+        (url.host, url.port) = (host.to_owned(), scripted.port);
     }
     let (mut fleet, began) = (Fleet::new(relays, rules()), Instant::now());
     for id in ids(scripted.len()) {

@@ -73,6 +73,13 @@ impl ConfigText {
         self
     }
 
+    /// One more relay, at this port of a name.
+    pub fn and_relay_named(mut self, host: &str, port: u16) -> Self {
+        self.relays
+            .push(format!("[[relay]]\nurl = \"http://{host}:{port}\"\n"));
+        self
+    }
+
     /// Relays must have certificates of this authority.
     pub fn trusting(self, authority: &Authority) -> Self {
         let file = authority.file();

@@ -77,7 +77,7 @@ pub use player::{curl_hears, ffmpeg_hears, mpg123_hears};
 pub use playing::{Browser, Playing};
 pub use ports::{open_port, own_address, own_listener};
 pub use pounding::Pounding;
-pub use process::{Process, cpu_seconds, mortal, signal};
+pub use process::{Process, cpu_seconds, mortal, open_descriptors, signal};
 pub use programme::{BURST_BYTES, BYTES_PER_SECOND, Format, place_of};
 pub use radio::{End, Radio, TuneIn};
 pub use relay::Relay;

@@ -114,6 +114,12 @@ fn memory_bytes(process_id: u32, what: &str) -> u64 {
     kib * 1024
 }
 
+/// How many file descriptors the program has open now.
+pub fn open_descriptors(process_id: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{process_id}/fd")).unwrap();
+    descriptors.count()
+}
+
 /// The processor time that the program has had so far, in seconds.
 pub fn cpu_seconds(process_id: u32) -> f64 {
     /// Linux tells it in these, whatever the kernel's own clock is.

@@ -50,7 +50,19 @@ impl Wire {
     }
 
     fn laid(far: SocketAddr, delay: Duration, limit_bytes: usize) -> Self {
-        let door = ports::own_listener();
+        Self::from_door(ports::own_listener(), far, delay, limit_bytes)
+    }
+
+    /// One more wire to the same far end, whose near end has another address and the same port.
+    pub fn beside(&self) -> Self {
+        let port = self.address.port();
+        let address = |octet| SocketAddr::from(([127, 255, 255, octet], port));
+        let mut doors = (1..=250).map(|octet| TcpListener::bind(address(octet)));
+        let door = doors.find_map(Result::ok).expect("a free address");
+        Self::from_door(door, self.shared.far, Duration::ZERO, usize::MAX)
+    }
+
+    fn from_door(door: TcpListener, far: SocketAddr, delay: Duration, limit_bytes: usize) -> Self {
         let address = door.local_addr().unwrap();
         let shared = Arc::new(Shared {
             far,
