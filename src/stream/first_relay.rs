@@ -52,8 +52,9 @@ impl FirstRelay<'_> {
         let deadline = Instant::now() + limit;
         let mut tried = vec![first.id()];
         let mut waiting = tried.clone();
+        // On the heap: each node of the list has room for one, and one more has the list itself.
         let mut tries = FuturesUnordered::new();
-        tries.push(self.open_one(first));
+        tries.push(Box::pin(self.open_one(first)));
         let mut next_at = Instant::now() + HEDGE_AFTER;
         let mut reasons = Vec::new();
         let mut odd: Option<Opened> = None;
@@ -89,7 +90,7 @@ impl FirstRelay<'_> {
                     };
                     tried.push(seat.id());
                     waiting.push(seat.id());
-                    tries.push(self.open_one(seat));
+                    tries.push(Box::pin(self.open_one(seat)));
                     next_at = Instant::now() + HEDGE_AFTER;
                 }
                 () = &mut over => {

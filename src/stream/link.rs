@@ -132,7 +132,8 @@ impl Link {
     ) -> Result<(Self, RelayHead), TurnedAway> {
         let relay = seat.relay();
         let addresses = routes.addresses(relay).ok_or(TurnedAway::Nowhere)?;
-        let connected = routes.connect(seat.id(), relay, &addresses).await;
+        // On the heap: it takes 8 KB, for milliseconds, and the answer is waited for much longer.
+        let connected = Box::pin(routes.connect(seat.id(), relay, &addresses)).await;
         let (mut stream, address) =
             connected.map_err(|error| TurnedAway::Connect(cause(&error)))?;
         let basic = routes.basic(seat.id());
