@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::flow::Flow;
-use super::{ClientPrefix, Fleet, RelayId, Standing, StreamFormat, Trouble};
+use super::{ClientPrefix, Fleet, RelayId, StreamFormat, Trouble};
 
 /// What was last noted of a listener, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +23,23 @@ impl Fleet {
         client: Option<ClientPrefix>,
         now: Instant,
     ) {
+        let place = id.index();
+        let (Some(record), Some(standing)) =
+            (self.records.get_mut(place), self.standings.get_mut(place))
+        else {
+            return;
+        };
+        let carrier = self.mounts.carrier_mut(mount, id);
+        let mount_limit = carrier.as_ref().and_then(|it| it.capacity_listeners);
+        let is_limited = standing.capacity_listeners.is_some() || mount_limit.is_some();
         let is_counted = match client {
-            Some(client) if self.has_capacity(id, mount) => {
-                let record = self.records.get_mut(id.index());
-                record.is_none_or(|record| record.unconfirmed.send(client, now))
-            }
+            Some(client) if is_limited => record.unconfirmed.send(client, now),
             _ => true,
         };
-        self.change_flow(id, mount, |flow| flow.send(is_counted, now));
-        if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
+        record.flow.send(is_counted, now);
+        standing.take_flow(&record.flow);
+        if let Some(carrier) = carrier {
+            carrier.flow.send(is_counted, now);
             carrier.note_sent(now);
         }
     }
@@ -74,16 +82,6 @@ impl Fleet {
             self.confirm(id, client);
         }
         self.change_flow(id, mount, |flow| flow.depart(noted, arrived, now));
-    }
-
-    /// Whether anything limits the listeners of this mount on this relay.
-    fn has_capacity(&mut self, id: RelayId, mount: &str) -> bool {
-        let of_relay = |standing: &Standing| standing.capacity_listeners.is_some();
-        self.standing(id).is_some_and(of_relay)
-            || self
-                .mounts
-                .carrier_mut(mount, id)
-                .is_some_and(|carrier| carrier.capacity_listeners.is_some())
     }
 
     /// Frees the place of a listener of `client` among those that may count unconfirmed.
@@ -151,9 +149,7 @@ impl Fleet {
             return;
         };
         change(&mut record.flow);
-        standing.pending_listeners = record.flow.pending();
-        standing.surplus_listeners = record.flow.surplus();
-        standing.departed_listeners = record.flow.departed();
+        standing.take_flow(&record.flow);
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
             change(&mut carrier.flow);
         }

@@ -275,9 +275,7 @@ impl Fleet {
         };
         record.flow.settle(began, previous, report.listeners);
         record.unconfirmed.settle(began);
-        standing.pending_listeners = record.flow.pending();
-        standing.surplus_listeners = record.flow.surplus();
-        standing.departed_listeners = record.flow.departed();
+        standing.take_flow(&record.flow);
         standing.listeners = report.listeners;
         standing.is_count_doubtful = poll.is_count_doubtful;
         standing.refuses_clients = false;

@@ -121,9 +121,7 @@ impl Fleet {
             (Some(known), Some(known_standing), Some(record)) => {
                 // Some of its listeners may still be there.
                 let flow = std::mem::take(&mut record.flow);
-                standing.pending_listeners = flow.pending();
-                standing.surplus_listeners = flow.surplus();
-                standing.departed_listeners = flow.departed();
+                standing.take_flow(&flow);
                 *record = Record {
                     flow,
                     ..Record::default()

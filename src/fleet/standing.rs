@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::admin_state::AdminState;
+use super::flow::Flow;
 use super::health::Health;
 
 /// How a relay stands at this moment.
@@ -44,6 +45,13 @@ impl Standing {
         self.listeners
             .saturating_sub(self.departed_listeners)
             .saturating_add(self.pending_listeners)
+    }
+
+    /// Takes over what came and went since the last report.
+    pub(super) fn take_flow(&mut self, flow: &Flow) {
+        self.pending_listeners = flow.pending();
+        self.surplus_listeners = flow.surplus();
+        self.departed_listeners = flow.departed();
     }
 
     /// Whether it has as many listeners as it may.
