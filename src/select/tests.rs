@@ -5,6 +5,7 @@ mod capacity;
 mod laws;
 mod mount_capacity;
 mod policies;
+mod suspects;
 
 use std::sync::Arc;
 

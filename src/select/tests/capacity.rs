@@ -167,6 +167,24 @@ fn reports_of_the_first_moment_after_a_start_make_no_relay_full() {
 }
 
 #[test]
+fn listeners_that_return_after_a_crash_count_once() {
+    let start = Instant::now();
+    let millis = |n| start + Duration::from_millis(n);
+    let mut fleet = limited(1, 40, 0, start);
+    fleet.note_start(start);
+    apply(&mut fleet, 0, millis(10), report(&[(LIVE, 30)]));
+    for n in 0..20 {
+        let id = place_of(&mut fleet, client(n), millis(800)).unwrap();
+        fleet.note_arrival(id, LIVE, client(n), millis(800), millis(1_300));
+    }
+    // The thirty are forgotten, the twenty are counted already.
+    apply(&mut fleet, 0, millis(1_550), report(&[(LIVE, 20)]));
+    assert_eq!(taken(&fleet), [20]);
+    let more = (20..60).filter(|n| place_of(&mut fleet, client(*n), millis(1_600)).is_some());
+    assert_eq!(more.count(), 20);
+}
+
+#[test]
 fn keys_say_what_a_tune_in_says() {
     use crate::fleet::SharedFleet;
     use pingora_load_balancing::selection::{BackendIter, BackendSelection};
@@ -194,6 +212,14 @@ fn keys_say_what_a_tune_in_says() {
             assert!(selection.iter(&key).next().is_some(), "{address}");
         }
         assert_eq!(taken(&fleet.lock()), [20]);
+        // Another client counts beside it, and the relay is full.
+        let other = Key::from_tune_in(&TuneIn {
+            mount: LIVE,
+            scheme,
+            client: Some(ClientPrefix::from_address("192.0.2.99".parse().unwrap())),
+        });
+        assert!(selection.iter(&other).next().is_some());
+        assert!(selection.iter(&other).next().is_none(), "{address}");
     }
     let long = format!("/{}", "a".repeat(255));
     assert!(Key::from_tune_in(&tune_in(&long)).is_empty());
