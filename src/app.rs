@@ -98,13 +98,13 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
     let acme = acme.map(|settings| Acme::new(settings.subscribe()));
     let desk = Desk::new(front::Parts {
         challenges: acme.as_ref().map(Acme::challenges),
-        backends: backends.clone(),
+        backends,
         fleet: parts.fleet.clone(),
         tally: parts.tally.clone(),
         editions: parts.editions.clone(),
     });
     let studio = Studio {
-        seats: Seats::new(backends, parts.fleet.clone()),
+        seats: Seats::new(select(&parts)),
         routes: parts.routes.clone(),
         streams: Arc::default(),
         wishes: parts.wishes.clone(),
@@ -236,14 +236,18 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-/// Pingora's load balancer with our discovery, our health check and our selection.
-fn backends(parts: &Parts) -> RelayBackends {
-    let select = SelectConfig {
+/// The fleet and the rule by which relays are selected.
+fn select(parts: &Parts) -> SelectConfig {
+    SelectConfig {
         fleet: parts.fleet.clone(),
         rule: parts.rule.clone(),
-    };
+    }
+}
+
+/// Pingora's load balancer with our discovery, our health check and our selection.
+fn backends(parts: &Parts) -> RelayBackends {
     let backends = Backends::new(Box::new(parts.discovery.clone()));
-    let mut balancer = LoadBalancer::from_backends_with_config(backends, Some(select));
+    let mut balancer = LoadBalancer::from_backends_with_config(backends, Some(select(parts)));
     balancer.set_health_check(Box::new(parts.check.clone()));
     balancer
 }

@@ -63,37 +63,42 @@ impl Flow {
         }
     }
 
-    /// Takes back the latest one sent.
-    pub fn withdraw(&mut self) {
-        if self.surplus.latest() > self.sent.latest() {
-            self.surplus.withdraw();
-        } else {
-            self.sent.withdraw();
-        }
+    /// Takes back the latest one that was sent, of those that are counted or of the others.
+    pub fn withdraw(&mut self, is_counted: bool) {
+        self.sent_ledger(is_counted).withdraw();
     }
 
-    /// Notes that the one sent just before `sent` arrived at `now`.
-    pub fn arrive(&mut self, sent: Instant, now: Instant) {
-        if self.withdraw_of(sent) {
+    /// Notes that the one sent at `sent` arrived at `now`; returns false when a report has shown it already.
+    pub fn arrive(&mut self, sent: Instant, is_counted: bool, now: Instant) -> bool {
+        let is_withdrawn = self.sent_ledger(is_counted).withdraw_of(sent);
+        if is_withdrawn {
             self.arrived.raise(now);
         }
+        is_withdrawn
     }
 
-    /// Notes that one left at `now` who had been noted last just before `noted`, as arrived or else as sent.
-    pub fn depart(&mut self, noted: Instant, arrived: bool, now: Instant) {
-        let is_withdrawn = if arrived {
-            self.arrived.withdraw_of(noted)
-        } else {
-            self.withdraw_of(noted)
-        };
+    /// Notes that the one sent at `sent` left at `now` and was not seen to arrive; returns false when a report has shown it.
+    pub fn leave_unseen(&mut self, sent: Instant, is_counted: bool, now: Instant) -> bool {
+        let is_withdrawn = self.sent_ledger(is_counted).withdraw_of(sent);
         if !is_withdrawn {
+            self.departed.raise(now);
+        }
+        is_withdrawn
+    }
+
+    /// Notes that the one that arrived at `arrived` left at `now`.
+    pub fn depart(&mut self, arrived: Instant, now: Instant) {
+        if !self.arrived.withdraw_of(arrived) {
             self.departed.raise(now);
         }
     }
 
-    /// Takes back one that was sent just before `sent`; returns false when a report has shown it already.
-    fn withdraw_of(&mut self, sent: Instant) -> bool {
-        self.surplus.withdraw_of(sent) || self.sent.withdraw_of(sent)
+    fn sent_ledger(&mut self, is_counted: bool) -> &mut Pending {
+        if is_counted {
+            &mut self.sent
+        } else {
+            &mut self.surplus
+        }
     }
 
     /// Clears what a report shows whose poll began at `poll_began`, and which has `reported` listeners after `previous`.
@@ -126,7 +131,7 @@ mod tests {
         let mut flow = Flow::default();
         for _ in 0..30 {
             flow.send(true, at(0));
-            flow.arrive(at(0), at(500));
+            flow.arrive(at(0), true, at(500));
         }
         let mut early = flow.clone();
         early.settle(at(700), 10, 10);
@@ -143,7 +148,7 @@ mod tests {
 
         flow.settle(at(900), 10, 40);
         for _ in 0..20 {
-            flow.depart(at(500), true, at(1_000));
+            flow.depart(at(500), at(1_000));
         }
         flow.settle(at(1_100), 40, 28);
         assert_eq!(flow.taken(28), 20, "twelve are gone from the report");
@@ -155,11 +160,11 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut flow = Flow::default();
         flow.send(true, at(0));
-        flow.arrive(at(0), at(500));
+        flow.arrive(at(0), true, at(500));
         flow.send(true, at(510));
-        flow.depart(at(510), false, at(520));
+        flow.leave_unseen(at(510), true, at(520));
         assert_eq!((flow.pending(), flow.departed()), (1, 0));
-        flow.depart(at(500), true, at(900));
+        flow.depart(at(500), at(900));
         assert_eq!((flow.pending(), flow.departed(), flow.taken(0)), (0, 0, 0));
     }
 }

@@ -5,90 +5,118 @@ use std::time::Instant;
 use super::flow::Flow;
 use super::{ClientPrefix, Fleet, RelayId, StreamFormat, Trouble};
 
-/// What was last noted of a listener, and when.
+/// A listener's place on a relay: how it counts until a report shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noted {
-    /// It was sent to a relay.
+pub struct Placement {
+    /// The relay.
+    pub relay: RelayId,
+    client: Option<ClientPrefix>,
+    /// Whether it counts toward capacities while it is unconfirmed.
+    is_counted: bool,
+    noted: Noted,
+}
+
+/// The last event of a placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    /// The listener was sent to the relay.
     Sent(Instant),
     /// The relay serves it.
     Arrived(Instant),
 }
 
+/// Clients whose unconfirmed listeners are kept, over all relays: about 20 MB. Listeners of further ones count in full.
+const CLIENTS_OF_ALL: usize = 131_072;
+
 impl Fleet {
     /// Notes that a listener of `client` was sent to this mount of this relay at `now`; without a client it counts in full.
     pub fn raise_pending(
         &mut self,
-        id: RelayId,
+        relay: RelayId,
         mount: &str,
         client: Option<ClientPrefix>,
         now: Instant,
-    ) {
-        let place = id.index();
+    ) -> Placement {
+        let mut placement = Placement {
+            relay,
+            client,
+            is_counted: true,
+            noted: Noted::Sent(now),
+        };
+        let limit = self.unconfirmed_limit();
+        let place = relay.index();
         let (Some(record), Some(standing)) =
             (self.records.get_mut(place), self.standings.get_mut(place))
         else {
-            return;
+            return placement;
         };
-        let carrier = self.mounts.carrier_mut(mount, id);
+        let carrier = self.mounts.carrier_mut(mount, relay);
         let mount_limit = carrier.as_ref().and_then(|it| it.capacity_listeners);
         let is_limited = standing.capacity_listeners.is_some() || mount_limit.is_some();
-        let is_counted = match client {
-            Some(client) if is_limited => record.unconfirmed.send(client, now),
-            _ => true,
-        };
-        record.flow.send(is_counted, now);
+        if let Some(client) = client.filter(|_| is_limited) {
+            placement.is_counted = record.unconfirmed.send(client, now, limit);
+        }
+        record.flow.send(placement.is_counted, now);
         standing.take_flow(&record.flow);
         if let Some(carrier) = carrier {
-            carrier.flow.send(is_counted, now);
+            carrier.flow.send(placement.is_counted, now);
             carrier.note_sent(now);
         }
+        placement
     }
 
-    /// Takes back the latest placement: the listener was not sent after all.
-    pub fn withdraw_pending(&mut self, id: RelayId, mount: &str, client: Option<ClientPrefix>) {
-        self.confirm(id, client);
-        self.change_flow(id, mount, Flow::withdraw);
+    /// Takes back the placement that was made last on its relay: the listener was not sent after all.
+    pub fn withdraw_pending(&mut self, placement: &Placement, mount: &str) {
+        self.confirm(placement);
+        self.change_flow(placement.relay, mount, |flow| {
+            flow.withdraw(placement.is_counted)
+        });
     }
 
-    /// Notes that the listener of `client` that was sent just before `sent` is served from `now` on: known where we carry
-    /// the stream.
-    pub fn note_arrival(
-        &mut self,
-        id: RelayId,
-        mount: &str,
-        client: Option<ClientPrefix>,
-        sent: Instant,
-        now: Instant,
-    ) {
-        self.confirm(id, client);
-        self.change_flow(id, mount, |flow| flow.arrive(sent, now));
-    }
-
-    /// Notes that a listener of `client` left, or never came, that was sent or seen to arrive just before `noted`: known
-    /// exactly where we carry the stream. Until a report can show it, one listener less counts.
-    pub fn note_departure(
-        &mut self,
-        id: RelayId,
-        mount: &str,
-        client: Option<ClientPrefix>,
-        noted: Noted,
-        now: Instant,
-    ) {
-        let (noted, arrived) = match noted {
-            Noted::Sent(at) => (at, false),
-            Noted::Arrived(at) => (at, true),
+    /// Notes that the relay serves the listener from `now` on: known of proxied streams.
+    pub fn note_arrival(&mut self, placement: &mut Placement, mount: &str, now: Instant) {
+        let Noted::Sent(sent) = placement.noted else {
+            return;
         };
-        if !arrived {
-            self.confirm(id, client);
+        placement.noted = Noted::Arrived(now);
+        let is_counted = placement.is_counted;
+        if self.change_flow(placement.relay, mount, |flow| {
+            flow.arrive(sent, is_counted, now)
+        }) {
+            self.confirm(placement);
         }
-        self.change_flow(id, mount, |flow| flow.depart(noted, arrived, now));
     }
 
-    /// Frees the place of a listener of `client` among those that may count unconfirmed.
-    fn confirm(&mut self, id: RelayId, client: Option<ClientPrefix>) {
-        if let (Some(client), Some(record)) = (client, self.records.get_mut(id.index())) {
+    /// Notes that the listener left, or never came: known exactly of proxied streams. Until a report can show it, one
+    /// listener less counts.
+    pub fn note_departure(&mut self, placement: &Placement, mount: &str, now: Instant) {
+        let relay = placement.relay;
+        match placement.noted {
+            Noted::Sent(sent) => {
+                let is_counted = placement.is_counted;
+                let leave = |flow: &mut Flow| flow.leave_unseen(sent, is_counted, now);
+                if self.change_flow(relay, mount, leave) {
+                    self.confirm(placement);
+                }
+            }
+            Noted::Arrived(arrived) => {
+                self.change_flow(relay, mount, |flow| flow.depart(arrived, now));
+            }
+        }
+    }
+
+    /// Frees the place of a listener among those of its client that count unconfirmed.
+    fn confirm(&mut self, placement: &Placement) {
+        let record = self.records.get_mut(placement.relay.index());
+        if let (Some(client), true, Some(record)) = (placement.client, placement.is_counted, record)
+        {
             record.unconfirmed.withdraw(client);
         }
+    }
+
+    /// Most clients that are kept of each relay.
+    fn unconfirmed_limit(&self) -> usize {
+        CLIENTS_OF_ALL / self.roster.len().max(1)
     }
 
     /// Notes that a relay failed somebody: until its next good poll it is chosen only when no other can be.
@@ -141,18 +169,25 @@ impl Fleet {
         others <= same
     }
 
-    fn change_flow(&mut self, id: RelayId, mount: &str, change: impl Fn(&mut Flow)) {
+    /// Changes what came and went of a relay and of a mount on it; returns what the change of the relay returns.
+    fn change_flow<T: Default>(
+        &mut self,
+        id: RelayId,
+        mount: &str,
+        change: impl Fn(&mut Flow) -> T,
+    ) -> T {
         let place = id.index();
         let (Some(record), Some(standing)) =
             (self.records.get_mut(place), self.standings.get_mut(place))
         else {
-            return;
+            return T::default();
         };
-        change(&mut record.flow);
+        let changed = change(&mut record.flow);
         standing.take_flow(&record.flow);
         if let Some(carrier) = self.mounts.carrier_mut(mount, id) {
             change(&mut carrier.flow);
         }
+        changed
     }
 }
 
@@ -161,7 +196,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use crate::fleet::tests::{relays, report, rules};
-    use crate::fleet::{Fleet, Noted, Polled, RelayId};
+    use crate::fleet::{Fleet, Polled, RelayId};
 
     const A: RelayId = RelayId(0);
     const MOUNT: &str = "/live.mp3";
@@ -187,14 +222,14 @@ mod tests {
         rules.mounts.capacities.insert(MOUNT.to_owned(), 2);
         let mut fleet = Fleet::new(relays(&["a"]), rules);
         fleet.apply(A, reported(0, start), start);
-        fleet.raise_pending(A, MOUNT, None, second(1));
-        fleet.raise_pending(A, MOUNT, None, second(2));
+        let first = fleet.raise_pending(A, MOUNT, None, second(1));
+        let second_one = fleet.raise_pending(A, MOUNT, None, second(2));
         assert_eq!(taken(&fleet), (2, true));
 
-        fleet.note_departure(A, MOUNT, None, Noted::Sent(second(2)), second(3));
+        fleet.note_departure(&second_one, MOUNT, second(3));
         assert_eq!(taken(&fleet), (1, false), "no report had shown him");
         fleet.apply(A, reported(1, second(5)), second(5));
-        fleet.note_departure(A, MOUNT, None, Noted::Sent(second(1)), second(6));
+        fleet.note_departure(&first, MOUNT, second(6));
         assert_eq!(taken(&fleet), (0, false), "the report contains him");
         fleet.apply(A, reported(0, second(8)), second(8));
         assert_eq!(taken(&fleet), (0, false));
@@ -208,14 +243,14 @@ mod tests {
         let millis = |n| start + Duration::from_millis(n);
         let mut fleet = Fleet::new(relays(&["a"]), rules());
         fleet.apply(A, reported(0, start), start);
-        fleet.raise_pending(A, MOUNT, None, millis(1_000));
-        fleet.note_arrival(A, MOUNT, None, millis(1_000), millis(1_200));
+        let mut placement = fleet.raise_pending(A, MOUNT, None, millis(1_000));
+        fleet.note_arrival(&mut placement, MOUNT, millis(1_200));
         assert_eq!(taken(&fleet).0, 1);
         fleet.apply(A, reported(0, millis(1_500)), millis(1_500));
         assert_eq!(taken(&fleet).0, 1, "counts lag behind");
         fleet.apply(A, reported(1, millis(1_600)), millis(1_600));
         assert_eq!(taken(&fleet).0, 1);
-        fleet.note_departure(A, MOUNT, None, Noted::Arrived(millis(1_200)), millis(2_000));
+        fleet.note_departure(&placement, MOUNT, millis(2_000));
         assert_eq!(taken(&fleet).0, 0);
     }
 

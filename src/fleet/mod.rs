@@ -30,7 +30,7 @@ pub use admin_state::AdminState;
 pub use client_prefix::ClientPrefix;
 pub use flow::Flow;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
-pub use ledger::Noted;
+pub use ledger::Placement;
 pub use location::{push_location, push_target};
 pub use media_type::{StreamFormat, is_stream};
 pub use mount::{Carrier, GRACE, MountRules, MountTable, PollTime, WAKE_RETRY};

@@ -58,11 +58,6 @@ impl Pending {
         self.listeners
     }
 
-    /// When the latest placement of those was made.
-    pub fn latest(&self) -> Option<Instant> {
-        Some(self.batches.back()?.last)
-    }
-
     /// Notes one listener sent at `now`.
     pub fn raise(&mut self, now: Instant) {
         self.listeners = self.listeners.saturating_add(1);

@@ -258,8 +258,8 @@ fn pending_is_given_back_or_settled_by_the_next_report() {
     let mut story = Story::of(&["a"]);
     story.poll(A, report(&[("/live.mp3", 0)]));
     story.fleet.raise_pending(A, "/live.mp3", None, story.now);
-    story.fleet.raise_pending(A, "/live.mp3", None, story.now);
-    story.fleet.withdraw_pending(A, "/live.mp3", None);
+    let last = story.fleet.raise_pending(A, "/live.mp3", None, story.now);
+    story.fleet.withdraw_pending(&last, "/live.mp3");
     assert_eq!(story.standing(A).taken_listeners(), 1);
     story.after(0.5).poll(A, report(&[("/live.mp3", 1)]));
     assert_eq!(

@@ -13,9 +13,6 @@ use super::pending::SETTLE;
 /// few players at a time; 4 requests make no relay full.
 pub const COUNTED_PER_CLIENT: usize = 4;
 
-/// Most clients that are kept per relay, about 2 MB. Listeners of further clients count in full.
-const CLIENT_LIMIT: usize = 16_384;
-
 /// The listeners that count, by client.
 #[derive(Debug, Clone, Default)]
 pub struct Unconfirmed {
@@ -54,12 +51,13 @@ impl Sent {
 }
 
 impl Unconfirmed {
-    /// Notes a listener of `client` sent at `now`; returns whether it counts toward the capacity.
-    pub fn send(&mut self, client: ClientPrefix, now: Instant) -> bool {
+    /// Notes a listener of `client` sent at `now`; returns whether it counts toward the capacity. Of at most `limit` clients
+    /// listeners are kept, 160 bytes each; those of further ones count in full.
+    pub fn send(&mut self, client: ClientPrefix, now: Instant, limit: usize) -> bool {
         if let Some(sent) = self.clients.get_mut(&client) {
             return sent.push(now);
         }
-        if self.clients.len() < CLIENT_LIMIT {
+        if self.clients.len() < limit {
             let sent = Sent {
                 times: [now; COUNTED_PER_CLIENT],
                 length: 1,
@@ -106,16 +104,16 @@ mod tests {
         let second = |n| start + Duration::from_secs(n);
         let mut unconfirmed = Unconfirmed::default();
         let counted: Vec<bool> = (0..6)
-            .map(|n| unconfirmed.send(client(1), second(n)))
+            .map(|n| unconfirmed.send(client(1), second(n), 100))
             .collect();
         assert_eq!(counted, [true, true, true, true, false, false]);
-        assert!(unconfirmed.send(client(2), second(6)));
+        assert!(unconfirmed.send(client(2), second(6), 100));
         unconfirmed.settle(second(2));
-        assert!(unconfirmed.send(client(1), second(7)), "two are shown");
-        assert!(unconfirmed.send(client(1), second(7)));
-        assert!(!unconfirmed.send(client(1), second(7)));
+        assert!(unconfirmed.send(client(1), second(7), 100), "two are shown");
+        assert!(unconfirmed.send(client(1), second(7), 100));
+        assert!(!unconfirmed.send(client(1), second(7), 100));
         unconfirmed.withdraw(client(1));
-        assert!(unconfirmed.send(client(1), second(8)));
+        assert!(unconfirmed.send(client(1), second(8), 100));
         unconfirmed.settle(second(60));
         assert!(unconfirmed.clients.is_empty());
     }
@@ -126,11 +124,11 @@ mod tests {
         let mut unconfirmed = Unconfirmed::default();
         for number in 0..100_000 {
             assert!(
-                unconfirmed.send(client(number), now),
+                unconfirmed.send(client(number), now, 16_384),
                 "distinct clients count"
             );
         }
-        assert_eq!(unconfirmed.clients.len(), CLIENT_LIMIT);
+        assert_eq!(unconfirmed.clients.len(), 16_384);
         unconfirmed.settle(now + SETTLE);
         assert!(unconfirmed.clients.capacity() < 256);
     }

@@ -13,7 +13,7 @@ use pingora_load_balancing::selection::{BackendIter, BackendSelection};
 
 use super::{Rule, TuneIn, place};
 use crate::discovery::relay_of;
-use crate::fleet::{ClientPrefix, NAME_LIMIT_BYTES, RelayId, Scheme, SharedFleet};
+use crate::fleet::{ClientPrefix, NAME_LIMIT_BYTES, Placement, RelayId, Scheme, SharedFleet};
 
 /// The key that Pingora hands through to [`LeastLoaded`]: what a [`TuneIn`] says, in a few bytes.
 ///
@@ -120,16 +120,15 @@ pub struct LeastLoaded {
     backends: Vec<Option<Backend>>,
 }
 
-impl LeastLoaded {
-    /// Selects under one lock; with the relay comes the table's copy of the mount's path, to ask again with.
-    fn place(&self, tune_in: TuneIn<'_>, tried: &[RelayId]) -> Option<(RelayId, Arc<str>)> {
-        let config = self.config.as_ref()?;
-        let rule = **config.rule.load();
-        let mut fleet = config.fleet.lock();
+impl SelectConfig {
+    /// Selects under one lock; with the placement comes the table's copy of the mount's path, to select again with.
+    pub fn place(&self, tune_in: TuneIn<'_>, tried: &[RelayId]) -> Option<(Placement, Arc<str>)> {
+        let rule = **self.rule.load();
+        let mut fleet = self.fleet.lock();
         let now = Instant::now();
         let mut rng = Rng::new();
-        let relay = place(&mut fleet, tune_in, tried, rule, now, &mut rng)?;
-        Some((relay, fleet.mounts().path(tune_in.mount)?))
+        let placement = place(&mut fleet, tune_in, tried, rule, now, &mut rng)?;
+        Some((placement, fleet.mounts().path(tune_in.mount)?))
     }
 }
 
@@ -160,12 +159,12 @@ impl BackendSelection for LeastLoaded {
 
     fn iter(self: &Arc<Self>, key: &[u8]) -> Candidates {
         let placed = tune_in_of(key).and_then(|tune_in| {
-            let (relay, mount) = self.place(tune_in, &[])?;
+            let (placement, mount) = self.config.as_ref()?.place(tune_in, &[])?;
             Some(Placed {
+                placement,
                 mount,
                 scheme: tune_in.scheme,
                 client: tune_in.client,
-                relay,
             })
         });
         Candidates {
@@ -188,30 +187,31 @@ pub struct Candidates {
     yielded: bool,
 }
 
-/// A listener's place on a relay, with its tune-in.
+/// A placement with its tune-in.
 #[derive(Debug)]
 struct Placed {
+    placement: Placement,
     mount: Arc<str>,
     scheme: Scheme,
     client: Option<ClientPrefix>,
-    relay: RelayId,
 }
 
 impl Candidates {
     /// Gives the last relay back and selects another. A redirect never asks for a second one; who connects to relays does.
     fn move_on(&mut self) -> Option<()> {
         let mut placed = self.placed.take()?;
-        let fleet = &self.selection.config.as_ref()?.fleet;
-        fleet
+        let config = self.selection.config.as_ref()?;
+        config
+            .fleet
             .lock()
-            .withdraw_pending(placed.relay, &placed.mount, placed.client);
-        self.tried.push(placed.relay);
+            .withdraw_pending(&placed.placement, &placed.mount);
+        self.tried.push(placed.placement.relay);
         let tune_in = TuneIn {
             mount: &placed.mount,
             scheme: placed.scheme,
             client: placed.client,
         };
-        (placed.relay, _) = self.selection.place(tune_in, &self.tried)?;
+        (placed.placement, _) = config.place(tune_in, &self.tried)?;
         self.placed = Some(placed);
         Some(())
     }
@@ -222,7 +222,7 @@ impl BackendIter for Candidates {
         if std::mem::replace(&mut self.yielded, true) {
             self.move_on()?;
         }
-        let relay = self.placed.as_ref()?.relay;
+        let relay = self.placed.as_ref()?.placement.relay;
         self.selection.backends.get(relay.index())?.as_ref()
     }
 }

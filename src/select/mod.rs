@@ -19,7 +19,7 @@ pub use eligible::{Ineligible, Tier, barrier, relay_barrier};
 pub use load::Load;
 pub use policy::{Candidate, Choice, Policy};
 
-use crate::fleet::{ClientPrefix, Fleet, RelayId, Scheme};
+use crate::fleet::{ClientPrefix, Fleet, Placement, RelayId, Scheme};
 
 /// One listener's request of one mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn place(
     rule: Rule,
     now: Instant,
     rng: &mut Rng,
-) -> Option<RelayId> {
+) -> Option<Placement> {
     let mut choice = Choice::new(rule.policy);
     for carrier in fleet.mounts().carriers(tune_in.mount) {
         let Some(standing) = fleet.standing(carrier.relay) else {
@@ -81,8 +81,7 @@ pub fn place(
         choice.consider(candidate, rng);
     }
     let relay = choice.outcome(rng)?;
-    fleet.raise_pending(relay, tune_in.mount, tune_in.client, now);
-    Some(relay)
+    Some(fleet.raise_pending(relay, tune_in.mount, tune_in.client, now))
 }
 
 /// Whether [`place`] would find a relay; places nobody.

@@ -60,7 +60,7 @@ fn spread(counts: &[u32]) -> u32 {
 }
 
 fn place_live(fleet: &mut Fleet, now: Instant, rng: &mut Rng) -> Option<RelayId> {
-    place(fleet, tune_in(LIVE), &[], LEAST, now, rng)
+    place(fleet, tune_in(LIVE), &[], LEAST, now, rng).map(|placement| placement.relay)
 }
 
 #[test]

@@ -6,27 +6,17 @@ use std::time::Instant;
 use log::{info, warn};
 
 use super::link::{Blame, TurnedAway};
-use crate::discovery::relay_of;
-use crate::fleet::{ClientPrefix, Noted, Relay, RelayId, Scheme, SharedFleet, StreamFormat};
-use crate::select::{Key, RelayBackends, TuneIn};
+use crate::fleet::{ClientPrefix, Placement, Relay, RelayId, Scheme, SharedFleet, StreamFormat};
+use crate::select::{SelectConfig, TuneIn};
 
-/// Where seats come from: selection and the fleet that counts them.
-#[derive(Clone)]
-pub struct Seats {
-    backends: Arc<RelayBackends>,
-    fleet: SharedFleet,
-}
-
-impl std::fmt::Debug for Seats {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Seats")
-    }
-}
+/// Where seats come from: selection, and the fleet that counts them.
+#[derive(Debug, Clone)]
+pub struct Seats(SelectConfig);
 
 impl Seats {
-    /// Seats of this fleet.
-    pub fn new(backends: Arc<RelayBackends>, fleet: SharedFleet) -> Self {
-        Self { backends, fleet }
+    /// Seats of the fleet that `select` selects from.
+    pub fn new(select: SelectConfig) -> Self {
+        Self(select)
     }
 
     /// Takes a seat for a listener of `client` and `mount` on the least loaded relay that is not among `except`.
@@ -36,33 +26,25 @@ impl Seats {
         client: Option<ClientPrefix>,
         except: &[RelayId],
     ) -> Option<Seat> {
-        // We speak to the relay ourselves: the listener's scheme does not matter to it.
+        // The listener's scheme does not matter to the relay.
         let tune_in = TuneIn {
             mount,
             scheme: Scheme::Http,
             client,
         };
-        let key = Key::from_tune_in(&tune_in);
-        let is_new = |relay: RelayId| !except.contains(&relay);
-        let found = self
-            .backends
-            .select_with(&key, usize::MAX, |backend, _| is_new(relay_of(backend)));
-        // PINGORA: (0.9.1) when all were turned down, the iterator has given the last one's pending back itself.
-        let id = found.as_ref().map(relay_of)?;
-        let relay = self.fleet.lock().relay(id)?.clone();
+        let (placement, _) = self.0.place(tune_in, except)?;
+        let relay = self.0.fleet.lock().relay(placement.relay)?.clone();
         Some(Seat {
-            fleet: self.fleet.clone(),
-            id,
+            fleet: self.0.fleet.clone(),
             relay,
             mount: mount.clone(),
-            client,
-            noted: Noted::Sent(Instant::now()),
+            placement,
         })
     }
 
     /// Notes that a relay answered for a mount and does not serve it: others come first, and polls do not change that.
     pub fn note_not_serving(&self, relay: RelayId, mount: &str, reason: &'static str) {
-        note_not_serving(&self.fleet, relay, mount, reason);
+        note_not_serving(&self.0.fleet, relay, mount, reason);
     }
 }
 
@@ -86,18 +68,15 @@ fn note_not_serving(fleet: &SharedFleet, id: RelayId, mount: &str, reason: &'sta
 #[derive(Debug)]
 pub struct Seat {
     fleet: SharedFleet,
-    id: RelayId,
     relay: Arc<Relay>,
     mount: Arc<str>,
-    client: Option<ClientPrefix>,
-    /// What the fleet knows of it.
-    noted: Noted,
+    placement: Placement,
 }
 
 impl Seat {
     /// The relay's place in the roster.
     pub fn id(&self) -> RelayId {
-        self.id
+        self.placement.relay
     }
 
     /// The relay.
@@ -110,21 +89,16 @@ impl Seat {
         self.relay.own_path(&self.mount)
     }
 
-    /// Notes that the relay takes the listener.
+    /// Notes that the relay serves the listener.
     pub fn note_arrival(&mut self) {
-        let Noted::Sent(sent) = self.noted else {
-            return;
-        };
-        let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_arrival(self.id, &self.mount, self.client, sent, now);
-        self.noted = Noted::Arrived(now);
+        fleet.note_arrival(&mut self.placement, &self.mount, Instant::now());
     }
 
     /// Notes that the relay failed a running stream: others are sent there only when no other relay can take them, until
     /// its next good poll.
     pub fn note_trouble(&self) {
-        self.fleet.lock().note_trouble(self.id);
+        self.fleet.lock().note_trouble(self.id());
     }
 
     /// Notes why the relay did not take the listener. What is wrong with one mount is no fault of the others.
@@ -138,12 +112,12 @@ impl Seat {
 
     /// Notes that the relay answered for the mount and does not serve it.
     pub fn note_not_serving(&self, reason: &'static str) {
-        note_not_serving(&self.fleet, self.id, &self.mount, reason);
+        note_not_serving(&self.fleet, self.id(), &self.mount, reason);
     }
 
     /// Notes that the relay has delivered audio for longer than a burst lasts.
     pub fn note_serving(&self) {
-        let over = self.fleet.lock().note_serving(self.id, &self.mount);
+        let over = self.fleet.lock().note_serving(self.id(), &self.mount);
         if over.is_some() {
             let mount = self.mount.escape_debug();
             info!(
@@ -156,14 +130,17 @@ impl Seat {
     /// Whether a stream of this type is what the relay and the others report.
     pub fn is_expected(&self, content_type: Option<&str>) -> bool {
         let format = content_type.and_then(StreamFormat::from_type);
-        format.is_none_or(|format| self.fleet.lock().is_expected(self.id, &self.mount, &format))
+        format.is_none_or(|format| {
+            self.fleet
+                .lock()
+                .is_expected(self.id(), &self.mount, &format)
+        })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let now = Instant::now();
         let mut fleet = self.fleet.lock();
-        fleet.note_departure(self.id, &self.mount, self.client, self.noted, now);
+        fleet.note_departure(&self.placement, &self.mount, Instant::now());
     }
 }

@@ -62,9 +62,8 @@ fn who_goes_takes_nobody_and_its_place_is_given_to_nobody_else() {
         "a poll that was under way"
     );
     assert_eq!(story.carriers(LIVE), [B]);
-    story
-        .fleet
-        .note_departure(A, LIVE, None, Noted::Sent(story.now), story.now);
+    let placement = story.fleet.raise_pending(A, LIVE, None, story.now);
+    story.fleet.note_departure(&placement, LIVE, story.now);
     story.fleet.forget(A);
     assert!(story.fleet.leaving().is_empty());
     story.reform(relays(&["b", "d"]));

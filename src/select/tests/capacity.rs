@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::fleet::ClientPrefix;
+use crate::fleet::{ClientPrefix, Placement};
 
 fn client(number: u32) -> Option<ClientPrefix> {
     Some(ClientPrefix::from_address(IpAddr::V4(Ipv4Addr::from(
@@ -11,7 +11,7 @@ fn client(number: u32) -> Option<ClientPrefix> {
     ))))
 }
 
-fn place_of(fleet: &mut Fleet, client: Option<ClientPrefix>, now: Instant) -> Option<RelayId> {
+fn place_of(fleet: &mut Fleet, client: Option<ClientPrefix>, now: Instant) -> Option<Placement> {
     let tune_in = TuneIn {
         client,
         ..tune_in(LIVE)
@@ -69,6 +69,47 @@ fn listeners_of_exempt_networks_count_in_full() {
 }
 
 #[test]
+fn streams_between_redirects_that_are_not_followed_make_no_relay_full() {
+    let start = Instant::now();
+    let mut fleet = limited(1, 100, 10, start);
+    for number in 0..200 {
+        let now = start + Duration::from_millis(number);
+        // A redirect that is not followed, a stream that begins and ends, one that never begins, and one that is taken back.
+        assert!(place_of(&mut fleet, client(1), now).is_some(), "{number}");
+        let mut stream = place_of(&mut fleet, client(1), now).unwrap();
+        fleet.note_arrival(&mut stream, LIVE, now);
+        fleet.note_departure(&stream, LIVE, now);
+        let gone = place_of(&mut fleet, client(1), now).unwrap();
+        fleet.note_departure(&gone, LIVE, now);
+        let back = place_of(&mut fleet, client(1), now).unwrap();
+        fleet.withdraw_pending(&back, LIVE);
+    }
+    let now = start + Duration::from_millis(200);
+    let others = (2..200).filter(|n| place_of(&mut fleet, client(*n), now).is_some());
+    assert_eq!(others.count(), 100 - 10 - 4);
+    assert_eq!(taken(&fleet), [10 + 200 + 86]);
+}
+
+#[test]
+fn a_flood_of_one_client_makes_no_listener_of_another_count_twice() {
+    let now = Instant::now();
+    let mut fleet = limited(1, 100, 0, now);
+    for _ in 0..500 {
+        place_of(&mut fleet, client(1), now);
+    }
+    for n in 2..98 {
+        let mut stream = place_of(&mut fleet, client(n), now).unwrap();
+        fleet.note_arrival(&mut stream, LIVE, now);
+    }
+    assert_eq!(
+        place_of(&mut fleet, client(99), now),
+        None,
+        "96 arrived and 4 were sent"
+    );
+    assert_eq!(taken(&fleet), [596]);
+}
+
+#[test]
 fn arrivals_of_one_client_are_spread_whether_they_count_or_not() {
     let now = Instant::now();
     let mut fleet = limited(4, 10_000, 0, now);
@@ -85,8 +126,8 @@ fn a_relay_is_full_by_what_it_reports_and_by_listeners_that_arrived() {
     let mut fleet = limited(1, 10, 0, start);
     for _ in 0..10 {
         // Each is known to be served before the next is sent, all behind one address.
-        let id = place_of(&mut fleet, client(1), second(1)).unwrap();
-        fleet.note_arrival(id, LIVE, client(1), second(1), second(1));
+        let mut placement = place_of(&mut fleet, client(1), second(1)).unwrap();
+        fleet.note_arrival(&mut placement, LIVE, second(1));
     }
     assert_eq!(
         place_of(&mut fleet, client(1), second(1)),
@@ -174,8 +215,8 @@ fn listeners_that_return_after_a_crash_count_once() {
     fleet.note_start(start);
     apply(&mut fleet, 0, millis(10), report(&[(LIVE, 30)]));
     for n in 0..20 {
-        let id = place_of(&mut fleet, client(n), millis(800)).unwrap();
-        fleet.note_arrival(id, LIVE, client(n), millis(800), millis(1_300));
+        let mut placement = place_of(&mut fleet, client(n), millis(800)).unwrap();
+        fleet.note_arrival(&mut placement, LIVE, millis(1_300));
     }
     // The thirty are forgotten, the twenty are counted already.
     apply(&mut fleet, 0, millis(1_550), report(&[(LIVE, 20)]));

@@ -59,7 +59,7 @@ proptest! {
                 eligible.map(|c| c.relay).collect()
             };
             let eligible = open(&fleet);
-            match place(&mut fleet, wish, &[], rule, later, &mut rng) {
+            match place(&mut fleet, wish, &[], rule, later, &mut rng).map(|placement| placement.relay) {
                 Some(id) => {
                     prop_assert!(eligible.contains(&id));
                     prop_assert_eq!(taken(&fleet)[id.index()], before[id.index()] + 1);

@@ -1,7 +1,6 @@
 //! Capacity of a mount: the most listeners of it on one relay, whatever else the relay carries.
 
 use super::*;
-use crate::fleet::Noted;
 
 const TALK: &str = "/talk.mp3";
 const HTTPS: TuneIn<'_> = TuneIn {
@@ -22,7 +21,7 @@ fn place_all(fleet: &mut Fleet, mount: &str, now: Instant) -> Vec<RelayId> {
     let mut rng = Rng::with_seed(3);
     let tries = 0..20;
     let placed = tries.filter_map(|_| place(fleet, tune_in(mount), &[], LEAST, now, &mut rng));
-    placed.collect()
+    placed.map(|placement| placement.relay).collect()
 }
 
 fn count(placed: &[RelayId], id: u32) -> usize {
@@ -56,11 +55,14 @@ fn place_that_a_listener_leaves_is_free_at_once_where_that_is_seen_and_else_by_a
     let start = Instant::now();
     let second = |n| start + Duration::from_secs(n);
     let mut fleet = limited(&["a"]);
-    apply(&mut fleet, 0, start, report(&[(LIVE, 3)]));
-    assert_eq!(place_all(&mut fleet, LIVE, start).len(), 0);
+    apply(&mut fleet, 0, start, report(&[(LIVE, 2)]));
+    let mut stream = fleet.raise_pending(RelayId(0), LIVE, None, start);
+    fleet.note_arrival(&mut stream, LIVE, start);
+    apply(&mut fleet, 0, second(1), report(&[(LIVE, 3)]));
+    assert_eq!(place_all(&mut fleet, LIVE, second(1)).len(), 0);
 
-    fleet.note_departure(RelayId(0), LIVE, None, Noted::Arrived(start), second(1));
-    assert_eq!(place_all(&mut fleet, LIVE, second(1)).len(), 1);
+    fleet.note_departure(&stream, LIVE, second(2));
+    assert_eq!(place_all(&mut fleet, LIVE, second(2)).len(), 1);
 
     apply(&mut fleet, 0, second(5), report(&[(LIVE, 1)]));
     assert_eq!(place_all(&mut fleet, LIVE, second(5)).len(), 2);

@@ -2,22 +2,20 @@
 //!
 //! Relay 0 is the least loaded, then 1, and so on: that is the order in which they are chosen.
 
-use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use pingora_load_balancing::{Backends, LoadBalancer, discovery::Static};
 use tokio::io::ReadBuf;
 use tokio::time::timeout;
 
 use super::relay::{Script, ScriptedRelay};
-use crate::discovery::{AddressBook, backend_of};
+use crate::discovery::AddressBook;
 use crate::fleet::tests::{relays, report, rules};
 use crate::fleet::{Fleet, Polled, Relay, RelayId, SharedFleet};
-use crate::select::{Policy, RelayBackends, Rule, SelectConfig};
+use crate::select::{Policy, Rule, SelectConfig};
 use crate::stream::link::{Link, TurnedAway};
 use crate::stream::outlet::Outlet;
 use crate::stream::relay_stream::RelayStream;
@@ -87,9 +85,8 @@ impl Rig {
             book.note(&relay.url.host, addresses);
         }
         let fleet = SharedFleet::new(fleet);
-        let backends = backends_of(known, &fleet).await;
         Self {
-            seats: Seats::new(Arc::new(backends), fleet.clone()),
+            seats: Seats::new(select(&fleet)),
             fleet,
             routes: Arc::new(Routes::bare(known, book, answer)),
             relays,
@@ -173,21 +170,14 @@ fn ids(relays: usize) -> impl Iterator<Item = RelayId> {
     (0..u32::try_from(relays).unwrap()).map(RelayId)
 }
 
-async fn backends_of(relays: usize, fleet: &SharedFleet) -> RelayBackends {
-    // Seats are taken by the number of a backend alone.
-    let nowhere = "127.0.0.1:1".parse().unwrap();
-    let backends: BTreeSet<_> = ids(relays).map(|id| backend_of(id, nowhere)).collect();
-    let select = SelectConfig {
+fn select(fleet: &SharedFleet) -> SelectConfig {
+    SelectConfig {
         fleet: fleet.clone(),
         rule: Arc::new(ArcSwap::from_pointee(Rule {
             policy: Policy::LeastListeners,
             slow_start: Duration::ZERO,
         })),
-    };
-    let backends = Backends::new(Static::new(backends));
-    let balancer = LoadBalancer::from_backends_with_config(backends, Some(select));
-    balancer.update().await.unwrap();
-    balancer
+    }
 }
 
 /// Somebody who listens.
