@@ -33,7 +33,7 @@ use crate::acme::Acme;
 use crate::admin::{AdminPages, Source, StateRetry};
 use crate::config::{Address, Config, Reading, Sources};
 use crate::front::{
-    self, AccessLog, Desk, Door, Entrance, Express, Frame, Gate, Porter, SessionPermits, Way,
+    self, AccessLog, Desk, Door, Entrance, Express, Frame, Gate, Porter, TuneInPermits, Way,
 };
 use crate::poll::{PollerError, Rounds};
 use crate::select::{RelayBackends, SelectConfig};
@@ -120,23 +120,23 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
     let ways = entry::ways(&config, &parts.certificates)?;
     let census = census::of(&parts.fleet, &streams, &parts.budget);
     let access_log = Arc::<AccessLog>::default();
+    let tune_ins = TuneInPermits::default();
     let frame = Frame {
+        tune_ins: tune_ins.clone(),
         desk: Arc::new(desk),
         editions: parts.editions.clone(),
         studio,
         access_log: access_log.clone(),
     };
-    let permits = SessionPermits::default();
     let service = front(
         &server.configuration,
         &config,
         &parts,
         frame,
         ways,
-        permits.clone(),
         life.clone(),
     );
-    server.add_service(background_service("memory", MemoryTrim(permits)));
+    server.add_service(background_service("memory", MemoryTrim(tune_ins)));
     let doors = Doors::at(&sockets, &life);
     server.add_service(
         doors
@@ -258,7 +258,6 @@ fn front(
     parts: &Parts,
     frame: Frame,
     ways: Vec<Way>,
-    permits: SessionPermits,
     life: Arc<Life>,
 ) -> Service<Gate> {
     let desk = frame.desk.clone();
@@ -274,7 +273,7 @@ fn front(
     let mut options = HttpServerOptions::default();
     options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
-    let gate = Gate::new(porter, desk, express, proxy, permits, life);
+    let gate = Gate::new(porter, desk, express, proxy, life);
     let mut service = Service::new("front".to_owned(), gate);
     for bind in &config.binds {
         let listener = match &bind.address {

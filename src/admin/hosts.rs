@@ -4,9 +4,10 @@
 //!
 //! SECURITY: a web page may lead its own name to our address and read our answers then, from inside
 //! a network that its author does not reach. The browser still sends that name in `Host`. A page
-//! can choose neither an IP address nor `localhost` for its name, nor a name without a dot, which no
-//! public name server has: service names of containers and hosts of a local network. Those are always
-//! allowed, other names only when they are listed.
+//! can choose neither an IP address nor `localhost` for its name, nor a name without a dot, which its
+//! author cannot have in public: service names of containers and hosts of a local network. Those are
+//! always allowed, other names only when they are listed. A local network that resolves names for
+//! strangers can do that to the machines in it.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -64,16 +65,14 @@ impl AllowedHosts {
     }
 }
 
-/// Whether only the machine itself or its own network can resolve a name: it has no dot, at its end neither.
+/// Returns true for a name without a dot, at its end neither: no public page has one. Some clients read a number as an IPv4
+/// address.
 fn is_local_name(host: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    // Digits alone are an IPv4 address for some clients.
-    let is_number = |host: &str| {
-        host.bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_digit())
-    };
-    host.bytes().all(is_plain) && !is_number(host)
+    let hex = host.strip_prefix("0x").or(host.strip_prefix("0X"));
+    let is_hex = hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_number = host.bytes().all(|byte| byte.is_ascii_digit()) && !host.is_empty();
+    host.bytes().all(is_plain) && !is_number && !is_hex
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`; none where something else stands in the
@@ -125,6 +124,7 @@ mod tests {
             "BALANCER.Example.COM.:8081",
             "balancer",
             "Radio_1-a:8081",
+            "3f2a1b0c9d8e",
             "",
         ] {
             assert!(is_allowed(host.as_bytes()), "{host}");
@@ -145,6 +145,7 @@ mod tests {
             "127.1",
             "0x7f.0.0.1",
             "2130706433",
+            "0x7f000001",
             "::1",
             "[::1",
             "[::1]evil.example",

@@ -1,4 +1,4 @@
-//! Memory that a burst of requests took, given back to the system.
+//! Memory that a burst of tune-ins took, given back to the system.
 //!
 //! The allocator keeps what is freed in the middle of its arenas: after 5,000 tune-ins at once the process kept 295 MB
 //! (measured, glibc 2.36) of which nothing was in use.
@@ -10,30 +10,50 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::time::sleep;
 
-use crate::front::SessionPermits;
+use crate::front::TuneInPermits;
 
-/// Time between two looks.
+/// Interval of checks.
 const INTERVAL: Duration = Duration::from_secs(15);
 
-/// Requests since the last trim that make another one worth its time: about 20 MB. A trim takes 1 to 30 ms of one thread.
-const WORTH_REQUESTS: u64 = 500;
+/// Tune-ins since the last trim that make another one worth its time: about 10 MB. A trim takes 1 to 30 ms of one thread.
+const WORTH_TUNE_INS: u64 = 500;
 
-/// Gives memory back after bursts of requests.
-pub(super) struct MemoryTrim(pub SessionPermits);
+/// Tune-ins in an interval below which a burst is over.
+const QUIET_TUNE_INS: u64 = 150;
+
+/// Gives memory back after bursts of tune-ins.
+pub(super) struct MemoryTrim(pub TuneInPermits);
+
+/// Tune-ins that were counted.
+#[derive(Debug, Default)]
+struct Counted {
+    at_last_trim: u64,
+    at_last_check: u64,
+}
+
+impl Counted {
+    /// Returns true when a burst is over and the memory of it was not given back yet.
+    fn is_trim_due(&mut self, ended: u64) -> bool {
+        let is_quiet = ended - std::mem::replace(&mut self.at_last_check, ended) < QUIET_TUNE_INS;
+        let is_due = is_quiet && ended - self.at_last_trim >= WORTH_TUNE_INS;
+        if is_due {
+            self.at_last_trim = ended;
+        }
+        is_due
+    }
+}
 
 #[async_trait]
 impl BackgroundService for MemoryTrim {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut trimmed_at = 0;
+        let mut counted = Counted::default();
         loop {
             tokio::select! {
                 () = sleep(INTERVAL) => {}
                 _ = shutdown.changed() => return,
             }
-            let ended = self.0.ended();
-            if ended - trimmed_at >= WORTH_REQUESTS {
-                trimmed_at = ended;
-                // Serving threads that allocate from an arena wait while that one is trimmed, for microseconds per page.
+            if counted.is_trim_due(self.0.ended()) {
+                // A thread that allocates from the arena that is being trimmed waits, for microseconds per page.
                 let _ = tokio::task::spawn_blocking(trim).await;
             }
         }
@@ -52,3 +72,17 @@ fn trim() {
 /// Other allocators give memory back by themselves.
 #[cfg(not(target_env = "gnu"))]
 fn trim() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_once_when_a_burst_is_over() {
+        let mut counted = Counted::default();
+        let due = [0, 100, 3_000, 5_000, 5_010, 5_020, 5_500, 5_600, 5_700];
+        let due = due.map(|ended| counted.is_trim_due(ended));
+        let expected = [false, false, false, false, true, false, false, true, false];
+        assert_eq!(due, expected);
+    }
+}

@@ -12,12 +12,13 @@ use super::fds::raise_fd_limit;
 use super::{StartError, entry};
 use crate::acme;
 use crate::admin::{AllowedHosts, SharedHosts, SharedToken, States};
-use crate::config::{self, Config, RelayConfig};
+use crate::config::{self, Config, Mode, RelayConfig};
 use crate::discovery::{AddressBook, RelayDiscovery};
 use crate::fleet::{Fleet, MountRules, Reform, Relay, RelayId, Rules, SharedFleet, Thresholds};
 use crate::front::{Budget, Edition, Editions, Tally};
 use crate::poll::{Pace, Poller, RelayCheck, Target};
 use crate::select::Rule;
+use crate::service;
 use crate::stream::Routes;
 use crate::tls::Certificates;
 
@@ -48,7 +49,10 @@ impl Parts {
         let book = AddressBook::default();
         let tally = Arc::<Tally>::default();
         let mut fleet = Fleet::new(relays(config), rules(config));
-        fleet.note_start(Instant::now());
+        // A predecessor keeps its listeners, and those that are redirected are not lost with a process.
+        if proxies(config) && !service::has_predecessor() {
+            fleet.note_start(Instant::now());
+        }
         let fleet = SharedFleet::new(fleet);
         let ca_file = config.upstream.ca_file.as_deref();
         let poller = Poller::new(config.poll.timeout, book.clone(), ca_file)?;
@@ -141,6 +145,14 @@ pub(super) fn moves_certificate(
 /// Whether binds with TLS would be left without certificates, until the next start takes them away.
 pub(super) fn lacks_certificates(config: &Config, started: &Config) -> bool {
     started.binds.iter().any(|bind| bind.tls) && config.tls.is_without_certificate()
+}
+
+/// Whether streams are proxied on purpose, and not only for listeners on https.
+fn proxies(config: &Config) -> bool {
+    let mounts = config.mounts.values().filter_map(|mount| mount.mode);
+    let rules = config.listener_rules.iter().map(|rule| rule.mode);
+    let mut modes = mounts.chain(rules).chain([config.mode]);
+    modes.any(|mode| mode == Mode::Proxy)
 }
 
 fn relays(config: &Config) -> Vec<Arc<Relay>> {

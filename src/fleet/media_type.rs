@@ -3,29 +3,59 @@
 //! SECURITY: a source client chooses the type of its mount. A browser must find nothing at the balancer's address that it
 //! runs as a page, and no playlist that leads a player elsewhere.
 
-/// Whether a type is that of a stream: audio, video, Ogg, or bytes of any kind.
+/// The type under which a stream is passed on; `None` for the type of anything else.
 ///
-/// A playlist has an `audio/` type too (`audio/x-mpegurl`); it is not a stream.
-pub fn is_stream(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    let Some((kind, name)) = essence.split_once('/') else {
-        return false;
+/// A stream is audio, video, Ogg, or bytes of any kind. A playlist has an `audio/` type too (`audio/x-mpegurl`); it is not a
+/// stream. Of the parameters only a simple `codecs` is kept.
+///
+/// SECURITY: browsers split a type at commas and take the last (Fetch, "extract a MIME type"), so nothing is passed on but
+/// one type of known form.
+pub fn stream_type(content_type: &str) -> Option<String> {
+    let (essence, parameters) = match content_type.split_once(';') {
+        Some((essence, parameters)) => (essence, parameters),
+        None => (content_type, ""),
     };
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
-    };
+    let essence = essence.trim().to_ascii_lowercase();
+    let (kind, name) = essence.split_once('/')?;
     if !is_token(kind) || !is_token(name) {
-        return false;
+        return None;
     }
-    match kind {
+    let is_stream = match kind {
         "audio" => !is_playlist(name),
-        "video" => name != "x-ms-asx" && name != "x-ms-wvx",
+        "video" => !matches!(name, "x-ms-asx" | "x-ms-wvx"),
         "application" => matches!(name, "ogg" | "x-ogg" | "octet-stream"),
         _ => false,
+    };
+    if !is_stream || name.ends_with("+xml") {
+        return None;
     }
+    Some(match codecs(parameters) {
+        Some(codecs) => format!("{essence}; codecs={codecs}"),
+        None => essence,
+    })
+}
+
+/// Whether a type is that of a stream.
+pub fn is_stream(content_type: &str) -> bool {
+    stream_type(content_type).is_some()
+}
+
+/// The value of a `codecs` parameter that is a plain word.
+fn codecs(parameters: &str) -> Option<&str> {
+    let mut parameters = parameters.split(';').map(str::trim);
+    let value = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("codecs")
+            .then(|| value.trim().trim_matches('"'))
+    })?;
+    is_token(value).then_some(value)
+}
+
+/// A token of RFC 9110 5.6.2, without the characters that no type has.
+fn is_token(text: &str) -> bool {
+    let is_token_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
 /// The types of playlists, with and without `x-`.
@@ -62,7 +92,8 @@ impl StreamFormat {
     /// ICECAST: mixed fleets report `audio/aacp` here and `audio/aac` there, `application/ogg` and `audio/ogg`, `audio/mp3`
     /// and `audio/mpeg`.
     pub fn from_type(content_type: &str) -> Option<Self> {
-        let essence = essence(content_type);
+        let essence = content_type.split(';').next().unwrap_or_default();
+        let essence = essence.trim().to_ascii_lowercase();
         Some(match essence.as_str() {
             "" | "application/octet-stream" => return None,
             "audio/mpeg" | "audio/mp3" | "audio/mpeg3" | "audio/x-mpeg" | "audio/x-mp3"
@@ -78,12 +109,6 @@ impl StreamFormat {
             _ => Self::Other(essence.into()),
         })
     }
-}
-
-/// The type without parameters, lower case.
-fn essence(content_type: &str) -> String {
-    let essence = content_type.split([';', ',']).next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -118,12 +143,35 @@ mod tests {
             "audio/mpegurl",
             "application/vnd.apple.mpegurl",
             "text/html, audio/mpeg",
+            "audio/mpeg, text/html",
+            "audio/mpeg,text/html;charset=utf-8",
+            "audio/mpeg\r\nX: y",
+            "audio/x+xml",
             "audio",
             "audio/",
             "audio/mpeg<script>",
             "",
         ] {
             assert!(!is_stream(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_passed_on_but_one_type_and_a_plain_codec() {
+        for (given, passed_on) in [
+            ("Audio/MPEG", "audio/mpeg"),
+            ("audio/mpeg;charset=utf-8", "audio/mpeg"),
+            ("audio/ogg; codecs=opus", "audio/ogg; codecs=opus"),
+            (
+                "audio/ogg;x=y; Codecs=\"vorbis\"",
+                "audio/ogg; codecs=vorbis",
+            ),
+            ("audio/ogg; codecs=\"opus, vorbis\"", "audio/ogg"),
+            ("audio/mpeg;x=1, text/html", "audio/mpeg"),
+            ("audio/mpeg; codecs=mp3, text/html", "audio/mpeg"),
+            ("audio/mpeg; codecs=\"mp3\", text/html", "audio/mpeg"),
+        ] {
+            assert_eq!(stream_type(given).as_deref(), Some(passed_on), "{given}");
         }
     }
 

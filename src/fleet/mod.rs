@@ -32,7 +32,7 @@ pub use flow::Flow;
 pub use health::{Health, HealthRecord, Sign, Thresholds};
 pub use ledger::Placement;
 pub use location::{push_location, push_target};
-pub use media_type::{StreamFormat, is_stream};
+pub use media_type::{StreamFormat, is_stream, stream_type};
 pub use mount::{Carrier, GRACE, MountRules, MountTable, PollTime, WAKE_RETRY};
 pub use mount_name::{BadMountName, NAME_LIMIT_BYTES, check_name, check_public};
 pub use pending::{Pending, SETTLE, STREAM_SETTLE};
@@ -90,6 +90,8 @@ pub struct Record {
     pub polls: u64,
     /// Polls that brought no report.
     pub faults: u64,
+    /// When the last poll began.
+    polled_at: Option<Instant>,
     /// When the poll of the last good report began.
     pub reported_at: Option<Instant>,
     /// The last good report, its mounts in the order of their paths.
@@ -181,24 +183,17 @@ impl Fleet {
         self.was_surveyed || self.is_surveyed()
     }
 
-    /// Notes that this process began to poll at `now`: reports of the first moment may count listeners who are gone.
+    /// Notes that this process began to poll at `now`, and that listeners may have been lost with an earlier one: reports of the
+    /// first moment may count those.
     pub fn note_start(&mut self, now: Instant) {
         self.started_at = Some(now);
     }
 
-    /// When this process began to poll; `None` where that was not noted.
-    pub fn started_at(&self) -> Option<Instant> {
-        self.started_at
-    }
-
-    /// Whether every relay was polled since the listeners of an earlier process are forgotten, or brought no report.
+    /// Returns true once every relay was polled after the listeners of an earlier process are forgotten.
     pub fn is_settled(&self) -> bool {
         let is_settled = |id: &RelayId| {
-            self.record(*id).is_some_and(|record| {
-                let is_certain = |began| !self.is_early(began, FORGOTTEN_AFTER);
-                record.polls > 0
-                    && (record.fault.is_some() || record.reported_at.is_some_and(is_certain))
-            })
+            let polled_at = self.record(*id).and_then(|record| record.polled_at);
+            polled_at.is_some_and(|began| !self.is_early(began, FORGOTTEN_AFTER))
         };
         self.was_surveyed || self.roster.iter().all(is_settled)
     }
@@ -225,6 +220,7 @@ impl Fleet {
         }
         let record = self.records.get_mut(id.index())?;
         record.polls += 1;
+        record.polled_at = Some(polled.began);
         let sign = match polled.outcome {
             PollOutcome::Report(report) => {
                 self.take_report(id, report, polled.began, now);
@@ -295,8 +291,10 @@ impl Fleet {
     /// The server hides its counts behind its client limit: the last ones stay believed while it says so.
     fn note_refusal(&mut self, id: RelayId, began: Instant) {
         let stale_after = self.rules.stale_after;
+        let is_early = self.is_early(began, COUNTS_AFTER);
         if let Some(standing) = self.standings.get_mut(id.index()) {
             standing.refuses_clients = true;
+            standing.is_count_doubtful = is_early;
             standing.fresh_until = standing.fresh_until.map(|_| began + stale_after);
         }
     }

@@ -338,6 +338,9 @@ impl MountTable {
             carrier.is_there(now)
         });
         let kept = carriers.iter().any(|carrier| carrier.relay == relay);
+        if !kept {
+            compare_formats(carriers);
+        }
         if carriers.is_empty() {
             self.carriers.remove(path);
         }

@@ -56,7 +56,7 @@ impl Standing {
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        self.refuses_clients
+        self.refuses_clients && !self.is_count_doubtful
             || self
                 .capacity_listeners
                 .is_some_and(|limit| self.counted_listeners() >= limit)

@@ -19,7 +19,7 @@ use super::wish::{Decision, Wish};
 use crate::acme::Challenges;
 use crate::config::{Mode, WithoutHttps};
 use crate::discovery::relay_of;
-use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location};
+use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location, stream_type};
 use crate::select::{Key, NoRelay, RelayBackends, TuneIn, can_take, why_none};
 
 /// How long a tune-in waits for the first poll of a relay that came later, and how often it looks.
@@ -227,8 +227,8 @@ impl Desk {
         let by_us = mode == Mode::Proxy || is_carried_for_https(edition, tune_in.scheme);
         if can_take(&fleet, tune_in, now) || by_us && can_take(&fleet, for_us(tune_in), now) {
             let told = fleet.describe(tune_in.mount);
-            let content_type = told.and_then(|mount| mount.content_type.clone());
-            return Ok(Decision::StreamHead(content_type));
+            let content_type = told.and_then(|mount| mount.content_type.as_deref());
+            return Ok(Decision::StreamHead(content_type.and_then(stream_type)));
         }
         Err(why_none(&fleet, tune_in, &[], now).into())
     }

@@ -32,6 +32,7 @@ use super::refuse::Refusal;
 use super::session::{
     inet, inspect_h2, is_hang_up, log_end_on_h2, prepare_for_stream, scheme, takes_chunks,
 };
+use super::tune_in_permits::TuneInPermits;
 use super::wish::{Decision, Wish};
 use crate::fleet::Scheme;
 use crate::select::TuneIn;
@@ -46,6 +47,8 @@ pub struct Frame {
     pub editions: Editions,
     /// What carried streams are made with.
     pub studio: Studio,
+    /// Bounds the tune-ins under way.
+    pub tune_ins: TuneInPermits,
     /// The line that each of them leaves.
     pub access_log: Arc<AccessLog>,
 }
@@ -144,7 +147,13 @@ impl ProxyHttp for Door {
             return Ok(true);
         };
         prepare_for_stream(session, edition.slow_listener_timeout);
-        ctx.quest = Some(Box::new(Quest::of(listener)));
+        match self.0.tune_ins.acquire(&listener.mount).await {
+            Ok(permit) => ctx.quest = Some(Box::new(Quest::of(listener, permit))),
+            Err(refusal) => {
+                self.refuse(edition, session, refusal).await?;
+                return Ok(true);
+            }
+        }
         Ok(false)
     }
 
@@ -218,6 +227,10 @@ impl ProxyHttp for Door {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         answer::finish_stream_head(head, session, &ctx.edition)?;
+        // The tune-in is over, and its stream may last for hours.
+        if let Some(quest) = ctx.quest.as_deref_mut() {
+            quest.permit = None;
+        }
         if session.is_http2() {
             errand::release();
             return Ok(());

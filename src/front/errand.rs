@@ -8,14 +8,13 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pingora::time::timeout;
 
 use super::budget::{Pass, Seating, TooManyListeners};
-use super::session_permits::SessionPermit;
 
 tokio::task_local! {
     /// The errand of the request that this task serves.
@@ -27,8 +26,6 @@ tokio::task_local! {
 struct Errand {
     term: AtomicU8,
     way: Way,
-    /// Counts the request until it is served, or its stream begins.
-    permit: Mutex<Option<SessionPermit>>,
 }
 
 /// What it comes by.
@@ -64,16 +61,10 @@ pub struct Lease {
 }
 
 /// Serves a request that comes by `way`; `None` when time was up.
-pub async fn run<T>(
-    lease: Lease,
-    way: Way,
-    permit: SessionPermit,
-    serve: impl Future<Output = T>,
-) -> Option<T> {
+pub async fn run<T>(lease: Lease, way: Way, serve: impl Future<Output = T>) -> Option<T> {
     let errand = Arc::new(Errand {
         term: AtomicU8::new(term::SHORT),
         way,
-        permit: Mutex::new(Some(permit)),
     });
     let is_over = |limit: u8| errand.term.load(Ordering::Relaxed) <= limit;
     let mut serve = pin!(ERRAND.scope(errand.clone(), serve));
@@ -100,10 +91,6 @@ pub fn extend() {
 /// Lets the request that this task serves take as long as it likes: a stream has deadlines of its own.
 pub fn release() {
     prolong(term::OPEN);
-    let _ = ERRAND.try_with(|errand| {
-        let permit = errand.permit.lock();
-        permit.unwrap_or_else(PoisonError::into_inner).take()
-    });
 }
 
 fn prolong(term: u8) {
@@ -128,7 +115,6 @@ mod tests {
     use super::super::budget::Budget;
     use super::*;
     use crate::config::Limits;
-    use crate::front::SessionPermits;
 
     // PINGORA: its timers run on the real clock.
     #[tokio::test]
@@ -139,58 +125,19 @@ mod tests {
         let budget = || Arc::new(Budget::new(Limits::default()));
         let pass = || budget().admit(None).unwrap();
         let way = || Way::Alone(Arc::new(pass()));
-        let permits = SessionPermits::default();
-        assert_eq!(
-            run(
-                lease(short, long),
-                way(),
-                permits.acquire().await.unwrap(),
-                serve()
-            )
-            .await,
-            None
-        );
+        assert_eq!(run(lease(short, long), way(), serve()).await, None);
         let extended = || async {
             extend();
             serve().await;
         };
-        assert_eq!(
-            run(
-                lease(short, long),
-                way(),
-                permits.acquire().await.unwrap(),
-                extended()
-            )
-            .await,
-            Some(())
-        );
-        assert_eq!(
-            run(
-                lease(short, short),
-                way(),
-                permits.acquire().await.unwrap(),
-                extended()
-            )
-            .await,
-            None
-        );
+        assert_eq!(run(lease(short, long), way(), extended()).await, Some(()));
+        assert_eq!(run(lease(short, short), way(), extended()).await, None);
         let released = async {
-            let before = permits.ended();
             release();
-            assert_eq!(permits.ended(), before + 1, "a stream holds no permit");
             // What is asked for later is less.
             extend();
             serve().await;
         };
-        assert_eq!(
-            run(
-                lease(short, short),
-                way(),
-                permits.acquire().await.unwrap(),
-                released
-            )
-            .await,
-            Some(())
-        );
+        assert_eq!(run(lease(short, short), way(), released).await, Some(()));
     }
 }

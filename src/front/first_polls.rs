@@ -12,10 +12,10 @@ use crate::fleet::{Fleet, SharedFleet};
 /// Longest wait: a relay that does not answer its poll must not hold back the others.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Time between two looks. One waiter looks for all.
+/// Interval of checks; one waiter checks for all.
 const STEP: Duration = Duration::from_millis(10);
 
-/// Tells when the first polls are over.
+/// State of the first polls.
 #[derive(Debug)]
 pub struct FirstPolls {
     fleet: SharedFleet,
@@ -35,30 +35,73 @@ impl FirstPolls {
         }
     }
 
-    /// Whether redirects need not wait any more.
+    /// Returns true when redirects no longer wait.
     pub fn are_over(&self) -> bool {
         self.polled.initialized()
     }
 
     /// Waits until every relay was polled.
     pub async fn wait(&self) {
-        self.wait_in(&self.polled, Fleet::is_ready).await;
+        self.wait_in(&self.polled, Fleet::is_ready, Instant::now() + LIMIT)
+            .await;
     }
 
     /// Waits until the counts are those of now, too: where listeners were connected through this balancer, the first reports
     /// after a crash still contain those that were lost with it.
     pub async fn wait_for_counts(&self) {
-        self.wait().await;
-        self.wait_in(&self.settled, Fleet::is_settled).await;
+        let until = Instant::now() + LIMIT;
+        self.wait_in(&self.polled, Fleet::is_ready, until).await;
+        self.wait_in(&self.settled, Fleet::is_settled, until).await;
     }
 
-    async fn wait_in(&self, over: &OnceCell<()>, is_over: impl Fn(&Fleet) -> bool) {
-        let until = Instant::now() + LIMIT;
+    async fn wait_in(&self, over: &OnceCell<()>, is_over: impl Fn(&Fleet) -> bool, until: Instant) {
         over.get_or_init(|| async {
             while !is_over(&self.fleet.lock()) && Instant::now() < until {
                 sleep(STEP).await;
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::tests::{relays, report, rules};
+    use crate::fleet::{Polled, RelayId};
+
+    #[tokio::test(start_paused = true)]
+    async fn tune_ins_wait_for_every_relay_and_for_two_seconds_at_most() {
+        let start = std::time::Instant::now();
+        let mut fleet = Fleet::new(relays(&["a", "b"]), rules());
+        fleet.note_start(start);
+        let fleet = SharedFleet::new(fleet);
+        let apply = |id: u32, began| {
+            let outcome = report(&[("/live.mp3", 0)]);
+            fleet
+                .lock()
+                .apply(RelayId(id), Polled { began, outcome }, began);
+        };
+        let polls = FirstPolls::new(fleet.clone());
+        apply(0, start);
+        let began = Instant::now();
+        polls.wait_for_counts().await;
+        assert!(polls.are_over());
+        assert_eq!(began.elapsed().as_secs(), 2, "both waits together");
+
+        let polls = FirstPolls::new(fleet.clone());
+        apply(1, start);
+        polls.wait().await;
+        let began = Instant::now();
+        polls.wait_for_counts().await;
+        assert_eq!(began.elapsed().as_secs(), 2, "the counts are early");
+
+        let polls = FirstPolls::new(fleet.clone());
+        let late = start + Duration::from_secs(1);
+        apply(0, late);
+        apply(1, late);
+        let began = Instant::now();
+        polls.wait_for_counts().await;
+        assert!(began.elapsed() < STEP);
     }
 }

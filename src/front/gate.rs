@@ -32,7 +32,6 @@ use super::multiplex;
 use super::reading::{IDLE_LIMIT, first_head, next_head};
 use super::refuse::Refusal;
 use super::scheme::own_scheme;
-use super::session_permits::{SessionPermit, SessionPermits};
 use crate::service::{Life, Phase};
 
 /// An answer is a few hundred bytes; who does not take them is gone.
@@ -48,7 +47,6 @@ pub struct Gate {
     desk: Arc<Desk>,
     express: Express,
     proxy: Arc<HttpProxy<Door>>,
-    permits: SessionPermits,
     life: Arc<Life>,
     /// Whether connections are kept for another request no more.
     leaving: ShutdownWatch,
@@ -61,7 +59,6 @@ impl Gate {
         desk: Arc<Desk>,
         express: Express,
         proxy: HttpProxy<Door>,
-        permits: SessionPermits,
         life: Arc<Life>,
     ) -> Self {
         Self {
@@ -70,7 +67,6 @@ impl Gate {
             porter,
             desk,
             express,
-            permits,
             proxy: Arc::new(proxy),
         }
     }
@@ -81,8 +77,7 @@ impl Gate {
             return;
         };
         if stream.selected_alpn_proto() == Some(ALPN::H2) {
-            let (proxy, permits) = (self.proxy.clone(), self.permits.clone());
-            let served = multiplex::serve(proxy, permits, stream, pass, self.leaving.clone());
+            let served = multiplex::serve(self.proxy.clone(), stream, pass, self.leaving.clone());
             tokio::spawn(served);
             return;
         }
@@ -92,9 +87,9 @@ impl Gate {
             answer: String::new(),
         };
         let head = first_head(&mut stream, &mut visit.read, visit.pass.place()).await;
-        if let Some(entering) = self.attend(stream, &mut visit, head).await {
+        if let Some(session) = self.attend(stream, &mut visit, head).await {
             // A task of its own: this one is as small as one who waits for a head needs it.
-            tokio::spawn(self.enter(entering, visit));
+            tokio::spawn(self.enter(session, visit));
         }
     }
 
@@ -105,11 +100,11 @@ impl Gate {
         mut stream: Stream,
         visit: &mut Visit,
         mut head: Result<Option<usize>, Refusal>,
-    ) -> Option<Entering> {
+    ) -> Option<ServerSession> {
         loop {
             match self.serve(stream, visit, head).await? {
                 Served::Answered(answered) => stream = answered,
-                Served::Entering(entering) => return Some(*entering),
+                Served::Entering(session) => return Some(*session),
                 Served::Refused(stream, refusal) => {
                     self.desk.refused(refusal);
                     dismiss(stream, refusal).await;
@@ -155,24 +150,18 @@ impl Gate {
             }
             return (sent && kept).then_some(Served::Answered(stream));
         }
-        let permit = match self.permits.acquire().await {
-            Ok(permit) => permit,
-            Err(refusal) => return Some(Served::Refused(stream, refusal)),
-        };
         let head = visit.read.split_to(length);
         let mut session = ServerSession::new_http1(stream);
         session.set_keepalive((!*self.leaving.borrow()).then_some(IDLE_LIMIT.as_secs()));
         session.set_pipelined_prefix(head);
-        Some(Served::Entering(Box::new(Entering { session, permit })))
+        Some(Served::Entering(Box::new(session)))
     }
 
     /// Lets a request in by the door, and whatever comes after it on its connection.
-    async fn enter(self: Arc<Self>, mut entering: Entering, mut visit: Visit) {
+    async fn enter(self: Arc<Self>, mut session: ServerSession, mut visit: Visit) {
         loop {
-            let Entering { session, permit } = entering;
             let served = self.proxy.process_new_http(session, &self.leaving);
-            let way = Way::Alone(visit.pass.clone());
-            let served = errand::run(errand::LEASE, way, permit, served);
+            let served = errand::run(errand::LEASE, Way::Alone(visit.pass.clone()), served);
             let busy = self.life.begin_errand();
             let Some(reused) = served.await.flatten() else {
                 return;
@@ -188,7 +177,7 @@ impl Gate {
             let head = visit.next_head(&mut stream).await;
             let next = self.attend(stream, &mut visit, head).await;
             match next {
-                Some(next) => entering = next,
+                Some(next) => session = next,
                 None => return,
             }
         }
@@ -212,18 +201,12 @@ fn carriage_in(mut settings: HttpPersistentSettings) -> Option<Carriage> {
     Some(*carriage)
 }
 
-/// A request that Pingora serves.
-struct Entering {
-    session: ServerSession,
-    permit: SessionPermit,
-}
-
 /// What became of a request.
 enum Served {
     /// Answered by the express lane; the connection may bring another.
     Answered(Stream),
     /// For Pingora.
-    Entering(Box<Entering>),
+    Entering(Box<ServerSession>),
     /// Not to be trusted; the connection must be closed.
     Refused(Stream, Refusal),
 }

@@ -37,9 +37,9 @@ mod reading;
 mod refuse;
 mod scheme;
 mod session;
-mod session_permits;
 mod signpost;
 mod tally;
+mod tune_in_permits;
 mod upgrade;
 mod wish;
 
@@ -54,5 +54,5 @@ pub use entrance::{Entrance, Porter, Way};
 pub use express::Express;
 pub use gate::Gate;
 pub use refuse::Refusal;
-pub use session_permits::SessionPermits;
 pub use tally::Tally;
+pub use tune_in_permits::TuneInPermits;

@@ -26,7 +26,6 @@ use super::door::Door;
 use super::errand::{self, LEASE, Way};
 use super::head::HEAD_LIMIT_BYTES;
 use super::reading::IDLE_LIMIT;
-use super::session_permits::SessionPermits;
 
 /// From the end of the TLS handshake until the preface is there.
 const PREFACE_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,7 +48,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Serves a connection's requests until it ends.
 pub async fn serve(
     proxy: Arc<HttpProxy<Door>>,
-    permits: SessionPermits,
     stream: Stream,
     pass: Pass,
     mut shutdown: ShutdownWatch,
@@ -87,13 +85,8 @@ pub async fn serve(
         }
         match event {
             Event::Request(session) if toll.admits(requests.len()) => {
-                let served = Served {
-                    proxy: proxy.clone(),
-                    permits: permits.clone(),
-                    pass: pass.clone(),
-                    shutdown: shutdown.clone(),
-                };
-                requests.spawn(served.serve(*session));
+                let served = request(proxy.clone(), *session, pass.clone(), shutdown.clone());
+                requests.spawn(served);
             }
             Event::Malformed if toll.admits_malformed() => {}
             Event::Enough if !is_closing => toll.exhaust(),
@@ -117,29 +110,15 @@ fn options() -> H2Options {
     options
 }
 
-/// What a request is served with.
-struct Served {
+async fn request(
     proxy: Arc<HttpProxy<Door>>,
-    permits: SessionPermits,
+    session: HttpSession,
     pass: Arc<Pass>,
     shutdown: ShutdownWatch,
-}
-
-impl Served {
-    /// Serves a request. Without a permit, and when it is out of time, it is dropped with its session, and so reset.
-    async fn serve(self, session: HttpSession) {
-        let Ok(permit) = self.permits.acquire().await else {
-            return;
-        };
-        // A task of its own: one that waits for a permit has no room for what serving takes.
-        let served = async move {
-            let session = ServerSession::new_http2(session);
-            let served = self.proxy.process_new_http(session, &self.shutdown);
-            let way = Way::BesideOthers(self.pass);
-            errand::run(LEASE, way, permit, served).await;
-        };
-        let _ = tokio::spawn(served).await;
-    }
+) {
+    let served = proxy.process_new_http(ServerSession::new_http2(session), &shutdown);
+    // Out of time: dropped with its session, it is reset.
+    let _ = errand::run(LEASE, Way::BesideOthers(pass), served).await;
 }
 
 /// Ready when a connection that rests has been quiet for too long, or its place was given away.

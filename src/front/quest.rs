@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::edition::Edition;
 use super::listener::Listener;
 use super::refuse::Refusal;
+use super::tune_in_permits::TuneInPermit;
 use crate::stream::{Outcome, RelayStream, TurnedAway};
 
 /// A request that is served.
@@ -21,19 +22,22 @@ pub struct Quest {
     pub listener: Arc<Listener>,
     /// What came of the relays that were tried.
     pub outcome: Arc<Outcome>,
-    /// Whether relays were tried already.
+    /// True once relays were tried.
     pub is_tried: bool,
+    /// Counts the tune-in until its stream begins.
+    pub permit: Option<TuneInPermit>,
     /// What he is told when no relay takes him.
     pub refusal: Option<Refusal>,
 }
 
 impl Quest {
     /// A quest that begins.
-    pub fn of(listener: Listener) -> Self {
+    pub fn of(listener: Listener, permit: TuneInPermit) -> Self {
         Self {
             listener: listener.into(),
             outcome: Arc::default(),
             is_tried: false,
+            permit: Some(permit),
             refusal: None,
         }
     }

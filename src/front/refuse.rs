@@ -33,7 +33,7 @@ pub enum Refusal {
     Loop,
     /// The listener's address has as many streams as it may.
     TooManyListeners,
-    /// Too many requests are served already.
+    /// Too many tune-ins wait for a relay already.
     Busy,
 }
 
@@ -91,7 +91,7 @@ impl Refusal {
             Self::Unauthorized => "the mount wants a user and a password",
             Self::Loop => "a relay's url leads back to this balancer",
             Self::TooManyListeners => "too many streams are heard from this address",
-            Self::Busy => "too many requests are served at this moment",
+            Self::Busy => "too many listeners tune in at this moment",
         }
     }
 

@@ -38,6 +38,7 @@ const FIRST_LOOK: Duration = Duration::from_millis(300);
 #[derive(Clone)]
 pub struct RelayCheck {
     fleet: SharedFleet,
+    started_at: Instant,
     permits: Arc<PollPermits>,
     plan: Arc<ArcSwap<Plan>>,
 }
@@ -95,6 +96,7 @@ impl RelayCheck {
         };
         Self {
             fleet,
+            started_at: Instant::now(),
             permits: Arc::new(PollPermits::new(sockets)),
             plan: Arc::new(ArcSwap::from_pointee(plan)),
         }
@@ -191,8 +193,7 @@ impl RelayCheck {
             turns.is_proven.store(!is_silent, Ordering::Release);
             let has_report = apply(&self.fleet, id, target, polled);
             let again = plan.again.filter(|_| !has_report);
-            let started_at = self.fleet.lock().started_at();
-            let early = started_at.and_then(|start| early_pause(start.elapsed()));
+            let early = early_pause(self.started_at.elapsed());
             return early.filter(|pause| *pause < plan.interval).or(again);
         }
     }

@@ -37,6 +37,7 @@ pub use keeper::{Keeper, KeeperParts};
 pub use life::{Entry, Errand, Life, Phase, Upgrade};
 pub use notify::Notifier;
 pub use open::mode_of;
+pub use predecessor::is_there as has_predecessor;
 pub use sockets::{CannotListen, Sockets};
 pub use stop::{Signals, Stop};
 pub use tenure::Tenure;

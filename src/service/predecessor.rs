@@ -25,7 +25,7 @@ pub(super) const YOURS: &str = "yours\n";
 pub(super) const KNOWN: &str = "known\n";
 
 /// Whether a predecessor started this process.
-pub(super) fn is_there() -> bool {
+pub fn is_there() -> bool {
     id().is_some()
 }
 

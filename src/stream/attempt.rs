@@ -75,6 +75,9 @@ impl Attempt {
                     seat.note_arrival();
                     self.stage = Stage::Joining(Box::new(Joining::new(seat, link, scene)));
                 }
+                Ok((_, head)) if seat.is_expected(head.content_type.as_deref()) => {
+                    return self.fail(seat, TurnedAway::OtherThanBegun);
+                }
                 Ok(_) => return self.fail(seat, TurnedAway::OtherType),
                 Err(why) => return self.fail(seat, why),
             }

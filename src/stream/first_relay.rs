@@ -16,26 +16,26 @@ use super::head::RelayHead;
 use super::link::{Link, TurnedAway};
 use super::request::Request;
 use super::routes::SharedRoutes;
-use super::seats::{Seat, Seats};
-use crate::fleet::RelayId;
+use super::seats::{SLOW_AFTER, Seat, Seats};
 
-/// ICECAST: it answers after 0.2 to 0.4 s, an on-demand mount that sleeps after 0.9 to 1.4 s (measured, 2.4.4).
-const HEDGE_AFTER: Duration = Duration::from_millis(1_500);
+/// Time until a second relay is tried beside the first, and from then on the next one.
+const HEDGE_AFTER: Duration = SLOW_AFTER;
+const NEXT_AFTER: Duration = Duration::from_millis(700);
 
-/// Most relays that are tried at once for one listener.
-const TRY_LIMIT: usize = 3;
+/// Most relays that are tried at once for one listener: with the usual `answer_timeout` of 5 s four silent ones and a fifth.
+const TRY_LIMIT: usize = 5;
 
 /// A relay that delivers.
 pub type Opened = (Seat, Link, RelayHead);
 
-/// What a search needs.
+/// Inputs of a search.
 #[derive(Debug)]
 pub struct FirstRelay<'a> {
-    /// Where reservations come from.
+    /// Source of reservations.
     pub seats: &'a Seats,
-    /// How relays are reached.
+    /// Connections to relays.
     pub routes: &'a SharedRoutes,
-    /// What they are sent.
+    /// Request that is sent to relays.
     pub request: &'a Request,
     /// The mount's public path.
     pub mount: &'a Arc<str>,
@@ -51,7 +51,6 @@ impl FirstRelay<'_> {
         let limit = self.routes.answer_timeout();
         let deadline = Instant::now() + limit;
         let mut tried = vec![first.id()];
-        let mut waiting = tried.clone();
         // On the heap: each node of the list has room for one, and one more has the list itself.
         let mut tries = FuturesUnordered::new();
         tries.push(Box::pin(self.open_one(first)));
@@ -63,7 +62,6 @@ impl FirstRelay<'_> {
             let may_try = tries.len() < TRY_LIMIT;
             tokio::select! {
                 Some((seat, opened)) = tries.next() => {
-                    waiting.retain(|id| *id != seat.id());
                     next_at = Instant::now();
                     match opened {
                         Ok((link, head)) if seat.is_expected(head.content_type.as_deref()) => {
@@ -80,7 +78,6 @@ impl FirstRelay<'_> {
                     }
                 }
                 () = sleep_until(next_at), if may_try => {
-                    self.note_slow(&waiting);
                     let Some(seat) = self.seats.take(self.mount, self.request.client, &tried) else {
                         if tries.is_empty() {
                             break;
@@ -89,13 +86,11 @@ impl FirstRelay<'_> {
                         continue;
                     };
                     tried.push(seat.id());
-                    waiting.push(seat.id());
                     tries.push(Box::pin(self.open_one(seat)));
-                    next_at = Instant::now() + HEDGE_AFTER;
+                    next_at = Instant::now() + NEXT_AFTER;
                 }
                 () = &mut over => {
-                    self.note_slow(&waiting);
-                    reasons.extend(waiting.iter().map(|_| TurnedAway::Silent(limit)));
+                    reasons.extend(tries.iter().map(|_| TurnedAway::Silent(limit)));
                     break;
                 }
             }
@@ -117,12 +112,5 @@ impl FirstRelay<'_> {
         );
         seat.note_turned_away(&why);
         why
-    }
-
-    fn note_slow(&self, waiting: &[RelayId]) {
-        for id in waiting {
-            self.seats
-                .note_not_serving(*id, self.mount, "no audio in time");
-        }
     }
 }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::fleet::stream_type;
+
 use super::icy::LEAST_METAINT_BYTES;
 
 /// The largest head of an answer that is read; Icecast's are below 1 KB.
@@ -142,8 +144,11 @@ impl RelayHead {
             text.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
         };
         let unknown = "application/octet-stream";
-        let content_type = self.content_type.as_deref().unwrap_or(unknown);
-        push("Content-Type", content_type.as_bytes());
+        let content_type = self.content_type.as_deref().and_then(stream_type);
+        push(
+            "Content-Type",
+            content_type.as_deref().unwrap_or(unknown).as_bytes(),
+        );
         for (name, value) in &self.station {
             push(name, value);
         }

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use pingora::protocols::Stream;
 use secrecy::ExposeSecret;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::head::{self, BadHead, RelayHead};
 use super::icy::{BadMetaint, IcyReader, Metadata, MetadataBudget};
@@ -29,6 +29,8 @@ use crate::fleet::is_stream;
 /// Audio that a relay must deliver before a listener is answered: less than any frame or page with its header holds, and
 /// enough to tell what the body is. An answer alone proves nothing.
 pub(super) const FIRST_AUDIO_BYTES: usize = 64;
+
+const NO_AUDIO_IN_TIME: &str = "no audio in time";
 
 /// How often one relay is read in a row while nothing but metadata comes.
 const READS_WITHOUT_AUDIO: usize = 16;
@@ -66,16 +68,19 @@ pub enum TurnedAway {
     /// It has something else under that name.
     #[error("it serves another type of stream")]
     OtherType,
+    /// It has what it and the others report, but not what the listener's stream began with.
+    #[error("it serves another type than the stream began with")]
+    OtherThanBegun,
     /// What it has under that name is no stream, but a page or a playlist.
     #[error("it serves something that is no stream")]
     NotAStream,
 }
 
-/// What is at fault when a relay did not take a listener.
+/// Cause of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
     /// Nothing: it is full, or the listener may not listen.
-    Nobody,
+    None,
     /// The relay: it cannot be reached.
     Relay,
     /// The mount on the relay, for this reason.
@@ -83,18 +88,18 @@ pub enum Blame {
 }
 
 impl TurnedAway {
-    /// What is at fault.
+    /// Returns the cause.
     pub fn blame(&self) -> Blame {
         match self {
             Self::Nowhere | Self::Connect(_) => Blame::Relay,
             // ICECAST: 401 and 403 are about the listener and about limits, 503 is 2.5's word for a full server.
-            Self::Status(401 | 403 | 503) => Blame::Nobody,
+            Self::Status(401 | 403 | 503) | Self::OtherThanBegun => Blame::None,
             Self::Status(404) => Blame::Mount("not found"),
             Self::Status(_) => Blame::Mount("unexpected status"),
-            Self::Silent(_) => Blame::Mount("no answer in time"),
+            Self::Silent(_) => Blame::Mount(NO_AUDIO_IN_TIME),
             Self::HungUp => Blame::Mount("closed before an answer"),
             Self::NoAudio => Blame::Mount("closed without audio"),
-            Self::NoAudioInTime(_) => Blame::Mount("no audio in time"),
+            Self::NoAudioInTime(_) => Blame::Mount(NO_AUDIO_IN_TIME),
             Self::Head(_) => Blame::Mount("answer not understood"),
             Self::Metaint(_) => Blame::Mount("metadata not understood"),
             Self::OtherType => Blame::Mount("another type of stream"),
@@ -139,27 +144,22 @@ impl Link {
         let basic = routes.basic(seat.id());
         let basic = basic.as_ref().map(ExposeSecret::expose_secret);
         let asked = request.head(&relay.url, seat.own_path(), basic);
-        let limit = routes.answer_timeout();
-        let until = tokio::time::Instant::now() + limit;
-        let answer = timeout_at(until, ask(&mut stream, &asked)).await;
-        let answer = answer.unwrap_or(Err(TurnedAway::Silent(limit)));
-        match &answer {
+        let answered = {
+            let mut answer = pin!(audio_of(&mut stream, &asked, routes.answer_timeout()));
+            match timeout(seat.slow_after(), &mut answer).await {
+                Ok(answered) => answered,
+                Err(_) => {
+                    seat.note_not_serving(NO_AUDIO_IN_TIME);
+                    routes.note_failure(relay, address);
+                    answer.await
+                }
+            }
+        };
+        match &answered {
             Err(TurnedAway::Silent(_) | TurnedAway::HungUp) => routes.note_failure(relay, address),
             _ => routes.note_answer(relay, address),
         }
-        let (head, mut early) = answer?;
-        if head.status != 200 {
-            return Err(TurnedAway::Status(head.status));
-        }
-        if head
-            .content_type
-            .as_deref()
-            .is_some_and(|text| !is_stream(text))
-        {
-            return Err(TurnedAway::NotAStream);
-        }
-        let audio = timeout_at(until, first_audio(&mut stream, &mut early)).await;
-        audio.map_err(|_| TurnedAway::NoAudioInTime(limit))??;
+        let (head, early) = answered?;
         let link = Self::over(stream, early, &head)?;
         let address = Some(address);
         Ok((Self { address, ..link }, head))
@@ -290,6 +290,27 @@ impl Link {
             self.set_watermark(wanted);
         }
     }
+}
+
+/// Sends a request and reads the answer up to its first audio; with the head comes what followed it.
+async fn audio_of(
+    stream: &mut Stream,
+    request: &[u8],
+    limit: Duration,
+) -> Result<(RelayHead, BytesMut), TurnedAway> {
+    let until = tokio::time::Instant::now() + limit;
+    let answer = timeout_at(until, ask(stream, request)).await;
+    let (head, mut early) = answer.unwrap_or(Err(TurnedAway::Silent(limit)))?;
+    if head.status != 200 {
+        return Err(TurnedAway::Status(head.status));
+    }
+    let content_type = head.content_type.as_deref();
+    if content_type.is_some_and(|text| !is_stream(text)) {
+        return Err(TurnedAway::NotAStream);
+    }
+    let audio = timeout_at(until, first_audio(stream, &mut early)).await;
+    audio.unwrap_or(Err(TurnedAway::NoAudioInTime(limit)))?;
+    Ok((head, early))
 }
 
 /// Sends a request and reads the head of the answer; with it comes what followed it at once.

@@ -121,7 +121,7 @@ impl Routes {
         }
     }
 
-    /// The time from the connection to the head of the answer.
+    /// Time from the request to the first audio.
     pub fn answer_timeout(&self) -> Duration {
         self.map.load().answer_timeout
     }

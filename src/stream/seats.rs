@@ -1,13 +1,25 @@
 //! Seats: a listener's place on a relay, taken by selection and given back whatever happens.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
 use super::link::{Blame, TurnedAway};
-use crate::fleet::{ClientPrefix, Placement, Relay, RelayId, Scheme, SharedFleet, StreamFormat};
+use crate::fleet::{
+    ClientPrefix, MountKind, Placement, Relay, RelayId, Scheme, SharedFleet, StreamFormat,
+};
 use crate::select::{SelectConfig, TuneIn};
+
+/// Time from a request after which a relay is slow.
+///
+/// ICECAST: it answers after 0.2 to 0.4 s, Ogg with a page a second after 0.9 s (measured, 2.4.4).
+pub const SLOW_AFTER: Duration = Duration::from_millis(1_500);
+
+/// The same for an on-demand mount that sleeps: its relay connects to the master first.
+///
+/// ICECAST: 0.9 to 1.4 s (measured, 2.4.4, on one machine); a master far away takes longer.
+const SLOW_WAKE_AFTER: Duration = Duration::from_secs(4);
 
 /// Where seats come from: selection, and the fleet that counts them.
 #[derive(Debug, Clone)]
@@ -33,12 +45,22 @@ impl Seats {
             client,
         };
         let (placement, _) = self.0.place(tune_in, except)?;
-        let relay = self.0.fleet.lock().relay(placement.relay)?.clone();
+        let fleet = self.0.fleet.lock();
+        let relay = fleet.relay(placement.relay)?.clone();
+        let mut carriers = fleet.mounts().carriers(mount).iter();
+        let carrier = carriers.find(|carrier| carrier.relay == placement.relay);
+        let is_asleep = carrier.is_some_and(|carrier| carrier.kind == MountKind::Idle);
+        drop(fleet);
         Some(Seat {
             fleet: self.0.fleet.clone(),
             relay,
             mount: mount.clone(),
             placement,
+            slow_after: if is_asleep {
+                SLOW_WAKE_AFTER
+            } else {
+                SLOW_AFTER
+            },
         })
     }
 
@@ -71,12 +93,18 @@ pub struct Seat {
     relay: Arc<Relay>,
     mount: Arc<str>,
     placement: Placement,
+    slow_after: Duration,
 }
 
 impl Seat {
     /// The relay's place in the roster.
     pub fn id(&self) -> RelayId {
         self.placement.relay
+    }
+
+    /// Time from the request after which the relay is slow to deliver audio.
+    pub fn slow_after(&self) -> Duration {
+        self.slow_after
     }
 
     /// The relay.
@@ -104,7 +132,7 @@ impl Seat {
     /// Notes why the relay did not take the listener. What is wrong with one mount is no fault of the others.
     pub fn note_turned_away(&self, why: &TurnedAway) {
         match why.blame() {
-            Blame::Nobody => {}
+            Blame::None => {}
             Blame::Relay => self.note_trouble(),
             Blame::Mount(reason) => self.note_not_serving(reason),
         }

@@ -127,7 +127,7 @@ fn a_relay_that_falls_silent_behind_its_burst_is_left_and_avoided() {
 #[test]
 fn when_no_relay_delivers_audio_in_time_the_refusal_says_when_to_come_back() {
     let holes = [0, 63].map(|bytes| FakeRelay::answering(MOUNT, AUDIO).silent_after(bytes));
-    let config = before([&holes[0], &holes[1]]).with_section("[stream]\nanswer_timeout = \"2s\"");
+    let config = before([&holes[0], &holes[1]]).with_section("[stream]\nanswer_timeout = \"4s\"");
     let balancer = Balancer::with_config(&config);
 
     let refused = balancer.radio_that(&TuneIn::to(MOUNT));

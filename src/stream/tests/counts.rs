@@ -68,6 +68,7 @@ async fn after_many_crossings_nobody_is_counted_who_left() {
 /// What is wrong with the mount on the second relay after a listener of the first tried it; the relay itself is well.
 async fn trouble_after(script: Script) -> Option<&'static str> {
     let rig = Rig::of([dies(), script], Duration::from_millis(300)).await;
+    rig.report_types("audio/mpeg");
     let mut listener = rig.tune_in(HOLD).await.unwrap();
     // Both were tried, and now it is the second's turn again.
     listener.hears_until(|_| rig.callers()[1] >= 2).await;
@@ -86,7 +87,7 @@ async fn a_relay_that_answers_and_does_not_serve_is_in_trouble_with_that_mount()
             None,
         ),
         (answers(b"HTTP/1.0 403 Full\r\n\r\n", b""), None),
-        (silent(), Some("no answer in time")),
+        (silent(), Some("no audio in time")),
         (answers(b"", b""), Some("closed before an answer")),
         (answers(MP3, b""), Some("closed without audio")),
         (answers(MP3, &[0; 63]), Some("closed without audio")),

@@ -3,6 +3,7 @@
 mod addresses;
 mod counts;
 mod deadlines;
+mod first_relay;
 mod floods;
 mod joints;
 mod metadata;

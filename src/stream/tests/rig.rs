@@ -14,11 +14,15 @@ use tokio::time::timeout;
 use super::relay::{Script, ScriptedRelay};
 use crate::discovery::AddressBook;
 use crate::fleet::tests::{relays, report, rules};
-use crate::fleet::{Fleet, Polled, Relay, RelayId, SharedFleet};
+use crate::fleet::{
+    Fleet, MountKind, MountReport, PollOutcome, Polled, Relay, RelayId, Report, SharedFleet,
+};
 use crate::select::{Policy, Rule, SelectConfig};
+use crate::stream::first_relay::FirstRelay;
 use crate::stream::link::{Link, TurnedAway};
 use crate::stream::outlet::Outlet;
 use crate::stream::relay_stream::RelayStream;
+use crate::stream::request::Request;
 use crate::stream::routes::{Routes, SharedRoutes};
 use crate::stream::scene::Voyage;
 use crate::stream::seats::Seat;
@@ -110,6 +114,45 @@ impl Rig {
             heard: Vec::new(),
             is_given_up: false,
         })
+    }
+
+    /// The place of the relay on which a listener begins that any relay may take, or why none does.
+    pub async fn first_relay(&self) -> Result<RelayId, Vec<TurnedAway>> {
+        let (request, mount) = (Request::default(), MOUNT.into());
+        let search = FirstRelay {
+            seats: &self.seats,
+            routes: &self.routes,
+            request: &request,
+            mount: &mount,
+        };
+        let (seat, ..) = search.open(self.seat()).await?;
+        Ok(seat.id())
+    }
+
+    /// Each relay reports the mount with this type.
+    pub fn report_types(&self, content_type: &str) {
+        let mut fleet = self.fleet.lock();
+        let began = Instant::now();
+        for id in ids(self.relays.len()) {
+            let mut mount = MountReport::bare(MOUNT, MountKind::Running, id.0);
+            mount.content_type = Some(content_type.to_owned());
+            let report = Report {
+                listeners: id.0,
+                mounts: vec![mount],
+                ..Report::default()
+            };
+            let outcome = PollOutcome::Report(report);
+            fleet.apply(id, Polled { began, outcome }, began);
+        }
+    }
+
+    /// What is wrong with the mount on each relay.
+    pub fn troubles(&self) -> Vec<Option<&'static str>> {
+        let fleet = self.fleet.lock();
+        let carriers = fleet.mounts().carriers(MOUNT).iter();
+        carriers
+            .map(|carrier| carrier.trouble.map(|trouble| trouble.reason))
+            .collect()
     }
 
     /// What stays the same for a listener who is kept for `hold` without audio.
