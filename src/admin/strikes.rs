@@ -1,8 +1,10 @@
 //! Strikes: which addresses gave wrong tokens lately. Pure, and bounded whoever guesses from wherever.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::fleet::ClientPrefix;
 
 /// Wrong tokens that an address may give within a minute; a person who mistypes needs no more.
 const ALLOWED: u32 = 5;
@@ -13,11 +15,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const ADDRESSES: usize = 1024;
 
 /// Stands for all addresses that came when the table was full.
-const LATECOMERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const LATECOMERS: Option<ClientPrefix> = None;
 
 /// The wrong tokens of the last minute, by address.
 #[derive(Debug, Default)]
-pub struct Strikes(HashMap<IpAddr, Minute>);
+pub struct Strikes(HashMap<Option<ClientPrefix>, Minute>);
 
 /// The minute that began with an address's first wrong token.
 #[derive(Debug)]
@@ -49,8 +51,8 @@ impl Strikes {
     }
 
     /// SECURITY: a full table is not emptied, or guessing from many addresses would buy every one of them a new minute.
-    fn key(&self, peer: IpAddr) -> IpAddr {
-        let network = network(peer);
+    fn key(&self, peer: IpAddr) -> Option<ClientPrefix> {
+        let network = Some(ClientPrefix::from_address(peer));
         if self.0.contains_key(&network) || self.0.len() < ADDRESSES {
             network
         } else {
@@ -62,14 +64,6 @@ impl Strikes {
 impl Minute {
     fn bar(&self, now: Instant) -> Option<Duration> {
         (self.strikes > ALLOWED).then(|| self.ends.saturating_duration_since(now))
-    }
-}
-
-/// The address, or of an IPv6 address its /64: that is what one subscriber has.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

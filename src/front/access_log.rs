@@ -78,7 +78,7 @@ impl AccessLog {
     }
 
     fn admit(&self, address: Option<IpAddr>, now: Instant) -> bool {
-        let client = address.map(|address| ClientPrefix::from_address(address.to_canonical()));
+        let client = address.map(ClientPrefix::from_address);
         let is_admitted = self.state().throttle.admit(client, now);
         if !is_admitted {
             self.suppressed.fetch_add(1, Ordering::Relaxed);

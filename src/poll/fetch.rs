@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, USER_AGENT};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
@@ -107,7 +107,12 @@ impl Fetcher {
     ) -> Result<Answer, FetchError> {
         let host = &target.url.host;
         let addresses = self.addresses(&target.url);
-        let fail = |address| self.book.note_failure(host, address, Instant::now());
+        let has_time = deadline.saturating_duration_since(Instant::now()) >= FAIR_TIME;
+        let fail = |address| {
+            if has_time {
+                self.book.note_failure(host, address, Instant::now());
+            }
+        };
         let attempt = |address| async move {
             match self.exchange(target, dialect, address).await {
                 // An answer that is of no use is the relay's, not that of its address.
@@ -177,6 +182,9 @@ impl Fetcher {
         }
     }
 }
+
+/// A poll that has less time, such as the first look at one relay of very many, says nothing of its addresses.
+const FAIR_TIME: Duration = Duration::from_millis(400);
 
 /// Each address and its head start: a working one has half of the time that is left, as a status page may take its time; one
 /// of which nothing good is known has the usual delay.

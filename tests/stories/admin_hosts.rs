@@ -2,7 +2,6 @@
 //! it.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::harness::{
@@ -72,8 +71,7 @@ fn name_of_loopback() -> Option<String> {
     let mut names = lines.flat_map(str::split_whitespace);
     let found = names.find(|name| name.contains('.') && !name.starts_with('#'));
     if found.is_none() {
-        let skipped = b"SKIPPED: /etc/hosts has no name with a dot for 127.0.0.1\n";
-        let _ = std::io::stderr().write_all(skipped);
+        crate::harness::skipped("admin_hosts: /etc/hosts has no name with a dot for 127.0.0.1");
     }
     found.map(str::to_owned)
 }

@@ -77,7 +77,9 @@ fn every_connection_to_a_relay_is_killed_by_the_kernel() {
     let killed = Instant::now();
     for relay in fleet.relays() {
         if kill_connections_to(relay.address()).is_none() {
-            eprintln!("SKIPPED: this kernel, or this user's rights, do not let ss -K kill sockets");
+            crate::harness::skipped(
+                "this kernel, or this user's rights, do not let ss -K kill sockets",
+            );
             return;
         }
     }

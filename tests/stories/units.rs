@@ -31,7 +31,7 @@ fn units(folder: &Folder) -> [PathBuf; 2] {
 /// What `systemd-analyze` says, and whether it is content; `None` where it cannot run.
 fn analyze(words: &[&str], units: &[PathBuf]) -> Option<(bool, String)> {
     if !is_installed("systemd-analyze") {
-        eprintln!("UNITS SKIPPED: systemd-analyze is missing: apt-get install systemd");
+        crate::harness::skipped("systemd-analyze is missing: apt-get install systemd");
         return None;
     }
     let mut command = Command::new("systemd-analyze");

@@ -40,7 +40,7 @@ impl AcmeServer {
 
     fn with(port: u16, keys: &serde_json::Value) -> Option<Self> {
         if !tools::is_installed("pebble") {
-            eprintln!("SKIPPED: pebble is not installed (apt-get install pebble)");
+            crate::harness::skipped("pebble is not installed (apt-get install pebble)");
             return None;
         }
         let api = ports::own_address();

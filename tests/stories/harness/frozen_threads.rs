@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use nix::errno::Errno;
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
+
+use super::tools::skipped;
 
 /// Threads that stand still until this is dropped. Linux stops a single thread for its tracer only (`ptrace(2)`), which is the
 /// thread that froze it.
@@ -12,9 +15,9 @@ use nix::unistd::Pid;
 pub struct FrozenThreads(Vec<Pid>);
 
 impl FrozenThreads {
-    /// Stops all threads of a child of this process that have this name.
+    /// Stops all threads of a child of this process that have this name; `None` where tracing is not allowed.
     #[track_caller]
-    pub fn of(process_id: u32, name: &str) -> Self {
+    pub fn of(process_id: u32, name: &str) -> Option<Self> {
         let mut frozen = Self(Vec::new());
         for task in fs::read_dir(format!("/proc/{process_id}/task")).unwrap() {
             let task = task.unwrap();
@@ -24,13 +27,19 @@ impl FrozenThreads {
             }
             let id = task.file_name().to_string_lossy().parse().unwrap();
             let thread = Pid::from_raw(id);
-            ptrace::seize(thread, ptrace::Options::empty()).unwrap();
+            match ptrace::seize(thread, ptrace::Options::empty()) {
+                Err(Errno::EPERM | Errno::ENOSYS) => {
+                    skipped("heartbeat: ptrace is not allowed here");
+                    return None;
+                }
+                seized => seized.unwrap(),
+            }
             ptrace::interrupt(thread).unwrap();
             waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
             frozen.0.push(thread);
         }
         assert!(!frozen.0.is_empty(), "no thread is called {name}");
-        frozen
+        Some(frozen)
     }
 }
 

@@ -85,6 +85,6 @@ pub use secured::{ECDSA, Secured, client_of, curl, flags_of, text, wanting, word
 pub use sockets::kill_connections_to;
 pub use source::Source;
 pub use tls::TlsClient;
-pub use tools::is_installed;
+pub use tools::{is_installed, skipped};
 pub use wait::{eventually, millis, seconds};
 pub use wire::Wire;

@@ -45,7 +45,7 @@ impl Playing {
 
     fn of(program: &str, arrange: impl Fn(&mut Command, &Folder)) -> Option<Self> {
         if !tools::is_installed(program) {
-            eprintln!("SKIPPED: {program} is not installed");
+            crate::harness::skipped(&format!("{program} is not installed"));
             return None;
         }
         let folder = Folder::new(program);
@@ -77,7 +77,7 @@ impl Browser {
     pub fn playing(url: &str) -> Option<Self> {
         let program = "chromium";
         if !tools::is_installed(program) {
-            eprintln!("SKIPPED: {program} is not installed");
+            crate::harness::skipped(&format!("{program} is not installed"));
             return None;
         }
         let told = Arc::default();
