@@ -147,7 +147,7 @@ pub(super) fn lacks_certificates(config: &Config, started: &Config) -> bool {
     started.binds.iter().any(|bind| bind.tls) && config.tls.is_without_certificate()
 }
 
-/// Whether streams are proxied on purpose, and not only for listeners on https.
+/// Returns true when streams are proxied on purpose, and not only for listeners on https.
 fn proxies(config: &Config) -> bool {
     let mounts = config.mounts.values().filter_map(|mount| mount.mode);
     let rules = config.listener_rules.iter().map(|rule| rule.mode);

@@ -104,8 +104,8 @@ impl Flow {
     /// Clears what a report shows whose poll began at `poll_began`, and which has `reported` listeners after `previous`.
     ///
     /// ICECAST: a count lags behind by 0.09 to 0.35 s, so of those that came or left just before a poll its report may
-    /// show some and not others. How far the count is from what is certain tells how many: nobody counts twice until the
-    /// next report, and no relay is full by that.
+    /// show some and not others. The difference to the certain count is the number that it shows: no listener counts twice
+    /// until the next report.
     pub fn settle(&mut self, poll_began: Instant, previous: u32, reported: u32) {
         let came = [&mut self.sent, &mut self.surplus, &mut self.arrived]
             .map(|ledger| ledger.settle(poll_began))

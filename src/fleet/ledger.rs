@@ -154,9 +154,9 @@ impl Fleet {
         self.mounts.carrier_mut(mount, id)?.trouble.take()
     }
 
-    /// Whether the relay reports this format for a mount, and the other carriers do not mostly report another one.
+    /// Returns true when the relay reports this format for a mount, or none, and most carriers report no other one.
     pub fn is_expected(&self, id: RelayId, mount: &str, format: &StreamFormat) -> bool {
-        // The relay's own answer is a word beside those of the reports.
+        // The relay's own answer counts as one report.
         let (mut same, mut others) = (1, 0);
         for carrier in self.mounts.carriers(mount) {
             match (&carrier.format, carrier.relay == id) {

@@ -35,7 +35,7 @@ pub fn stream_type(content_type: &str) -> Option<String> {
     })
 }
 
-/// Whether a type is that of a stream.
+/// Returns true for the type of a stream.
 pub fn is_stream(content_type: &str) -> bool {
     stream_type(content_type).is_some()
 }

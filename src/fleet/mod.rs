@@ -43,12 +43,13 @@ pub use shared::SharedFleet;
 pub use standing::Standing;
 pub use trouble::Trouble;
 
-/// How long reports are likely to count listeners who were lost with an earlier run of this process.
+/// Time after a start in which reports are likely to count listeners that were lost with an earlier process.
 ///
 /// ICECAST: 2.4.4 and KH forget a listener whose connection is gone within 0.4 s (measured).
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
 
-/// How long such counts make no relay full: a refusal has to be certain, and a busy relay takes longer (0.8 s seen).
+/// Time after a start in which such counts make no relay full: a refusal has to be certain, and a busy relay takes longer to
+/// forget (0.8 s seen).
 const COUNTS_AFTER: Duration = Duration::from_millis(1_500);
 
 /// How the fleet judges what it is told.
@@ -198,7 +199,7 @@ impl Fleet {
         self.was_surveyed || self.roster.iter().all(is_settled)
     }
 
-    /// Whether a poll began in the first time of this process that is so long.
+    /// Returns true for a poll that began less than `time` after the start.
     fn is_early(&self, poll_began: Instant, time: Duration) -> bool {
         self.started_at
             .is_some_and(|start| poll_began < start + time)

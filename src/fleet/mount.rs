@@ -44,9 +44,9 @@ pub struct Carrier {
     pub format: Option<StreamFormat>,
     /// Most of the mount's other carriers report another format.
     pub is_odd: bool,
-    /// Why it does not serve although its relay lists it; `None` while it serves as far as it is known.
+    /// Reason why it does not serve although its relay lists it; `None` while it is known to serve, or untried.
     pub trouble: Option<Trouble>,
-    /// The report may count listeners who were lost with an earlier run of this process.
+    /// The report may count listeners that were lost with an earlier process.
     is_count_doubtful: bool,
     /// Taken to be there although no page lists it (a hidden mount).
     assumed: bool,
@@ -94,7 +94,7 @@ impl Carrier {
         }
     }
 
-    /// Whether other carriers come first, as this one may not serve what is expected.
+    /// Returns true when other carriers come first, as this one may not serve what is expected.
     pub fn is_suspect(&self, now: Instant) -> bool {
         self.missing_since.is_some()
             || self.is_odd
@@ -107,7 +107,7 @@ impl Carrier {
         self.kind == MountKind::Idle && self.woken_at.is_none_or(rested)
     }
 
-    /// Why it is suspect, or was until it is tried again; `None` when it is not.
+    /// Reason why it is suspect, also while it is tried again; `None` when it is not.
     pub fn suspicion(&self) -> Option<&'static str> {
         let trouble = self.trouble.map(|trouble| trouble.reason);
         trouble.or(self
@@ -122,12 +122,12 @@ impl Carrier {
     }
 }
 
-/// When a poll began, and what that says of its counts.
+/// Time of a poll, and whether its counts are certain.
 #[derive(Debug, Clone, Copy)]
 pub struct PollTime {
     /// When it began.
     pub began: Instant,
-    /// It may count listeners who were lost with an earlier run of this process.
+    /// It may count listeners that were lost with an earlier process.
     pub is_count_doubtful: bool,
 }
 

@@ -31,7 +31,7 @@ pub enum BadMountName {
     AdminPage,
     /// ICECAST: a name that ends with `.xsl` is read as a stylesheet, a page of the server.
     Stylesheet,
-    /// It is encoded more than once too often to be told from the above.
+    /// It is percent-encoded too many times to be checked.
     EncodedTooOften,
     /// It is one of the balancer's own pages.
     OwnPage,

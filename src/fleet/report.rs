@@ -43,7 +43,7 @@ impl Report {
         })
     }
 
-    /// Takes out the mounts that must not be served, and tells which those are.
+    /// Removes the mounts that must not be served, and returns them.
     ///
     /// SECURITY: names and types come from source clients: an administration page listed as a mount, or a page in the
     /// place of one of ours, is served to no listener.

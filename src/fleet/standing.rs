@@ -19,7 +19,7 @@ pub struct Standing {
     pub pending_listeners: u32,
     /// Pending listeners that do not count toward the capacity: their clients have others that do.
     pub surplus_listeners: u32,
-    /// The last report may count listeners who were lost with an earlier run of this process.
+    /// The last report may count listeners that were lost with an earlier process.
     pub is_count_doubtful: bool,
     /// Listeners that left and that the last report still contains.
     pub departed_listeners: u32,

@@ -12,7 +12,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Time that a try has before another one is made: longer than a tune-in and the burst behind it last.
 const TRY_TIME: Duration = Duration::from_secs(10);
 
-/// What is wrong with a mount on a relay.
+/// Fault of one mount on one relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trouble {
     /// Short text for logs and `/status`.
@@ -43,7 +43,7 @@ impl Trouble {
         }
     }
 
-    /// Whether other relays come first.
+    /// Returns true until the next try is due: other relays come first.
     pub fn is_avoided(&self, now: Instant) -> bool {
         now < self.retry_at
     }

@@ -22,7 +22,7 @@ use crate::discovery::relay_of;
 use crate::fleet::{Fleet, Origin, RelayId, Scheme, SharedFleet, push_location, stream_type};
 use crate::select::{Key, NoRelay, RelayBackends, TuneIn, can_take, why_none};
 
-/// How long a tune-in waits for the first poll of a relay that came later, and how often it looks.
+/// Longest wait of a tune-in for the first poll of a relay that was added later, and the interval of checks.
 const SURVEY_WAIT: Duration = Duration::from_secs(2);
 const SURVEY_STEP: Duration = Duration::from_millis(20);
 
@@ -70,7 +70,7 @@ impl Desk {
         self.editions.load()
     }
 
-    /// Whether tune-ins need not wait for the first polls any more.
+    /// Returns true when tune-ins no longer wait for the first polls.
     pub fn is_open(&self) -> bool {
         self.first_polls.are_over()
     }

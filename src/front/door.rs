@@ -195,7 +195,7 @@ impl ProxyHttp for Door {
         Ok(Box::new(peer))
     }
 
-    /// No relay took the listener: with the retry comes the refusal that says why.
+    /// No relay took the listener: the retry answers with the reason.
     fn fail_to_connect(
         &self,
         _session: &mut Session,

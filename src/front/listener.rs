@@ -71,8 +71,8 @@ impl Listener {
         let trusted = &edition.trusted_proxies;
         let hops = forwarded::hops(fields, peer, trusted);
         let way = forwarded::from_listener(&hops, trusted);
-        let him = way.first().copied();
-        let seating = errand::seat(him).map_err(|_| Refusal::TooManyListeners)?;
+        let client_address = way.first().copied();
+        let seating = errand::seat(client_address).map_err(|_| Refusal::TooManyListeners)?;
         let value = |name| Some(fields.get(name)?.as_bytes().to_vec());
         let request = Request {
             query: query.map(str::to_owned),
@@ -80,7 +80,7 @@ impl Listener {
             referer: value(header::REFERER),
             authorization: value(header::AUTHORIZATION),
             forwarded_for: way.to_vec(),
-            client: edition.client(him),
+            client: edition.client(client_address),
             by_https: scheme == Scheme::Https,
             wants_metadata: fields.get("icy-metadata").is_some_and(|wish| wish == "1"),
             passes,
@@ -92,9 +92,9 @@ impl Listener {
             _seating: seating,
             came_at: Instant::now(),
             came_from: Origin {
-                address: him,
+                address: client_address,
                 port: address
-                    .filter(|address| Some(address.ip().to_canonical()) == him)
+                    .filter(|address| Some(address.ip().to_canonical()) == client_address)
                     .map(|address| address.port()),
             },
             access_log: access_log.clone(),

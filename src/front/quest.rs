@@ -20,7 +20,7 @@ pub struct Visit {
 pub struct Quest {
     /// Who it is for.
     pub listener: Arc<Listener>,
-    /// What came of the relays that were tried.
+    /// Result of the relays that were tried.
     pub outcome: Arc<Outcome>,
     /// True once relays were tried.
     pub is_tried: bool,
@@ -42,7 +42,7 @@ impl Quest {
         }
     }
 
-    /// Takes in why no relay took the listener: the refusal is the one that helps it most.
+    /// Notes the reasons of the relays, and keeps the refusal that helps the listener most.
     pub fn note_turned_away(&mut self) {
         let Some(Err(reasons)) = self.outcome.take() else {
             return;

@@ -64,9 +64,9 @@ struct Polling {
 struct Turns {
     in_flight: AtomicBool,
     begun: AtomicBool,
-    /// Whether a poll had its turn.
+    /// True once a poll had its turn.
     was_tried: AtomicBool,
-    /// Whether the last poll ended before its timeout.
+    /// True when the last poll ended before its timeout.
     is_proven: AtomicBool,
 }
 
@@ -85,7 +85,7 @@ pub fn pulse(interval: Duration) -> Duration {
 }
 
 impl RelayCheck {
-    /// Polls nobody yet, and never with more than `sockets` sockets at a time.
+    /// A check without relays, which polls with at most `sockets` sockets at a time.
     pub fn new(fleet: SharedFleet, poller: Poller, sockets: usize) -> Self {
         let plan = Plan {
             poller: Arc::new(poller),

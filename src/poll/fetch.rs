@@ -95,7 +95,7 @@ impl Fetcher {
         self.has_own_authorities
     }
 
-    /// Asks `target` for the page of `dialect`: at one address after the other, where its name has several, until one answers.
+    /// Requests the page of `dialect` from `target`: at one address after the other, where its name has several, until one answers.
     ///
     /// # Errors
     /// [`FetchError`]; a status code other than 200 is an answer.
@@ -142,7 +142,7 @@ impl Fetcher {
         }
     }
 
-    /// How many sockets a poll of this relay may have at a time.
+    /// Number of sockets that a poll of this relay may have at a time.
     pub(super) fn sockets(&self, url: &Origin) -> usize {
         self.addresses(url).len().max(1)
     }

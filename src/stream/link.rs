@@ -32,7 +32,7 @@ pub(super) const FIRST_AUDIO_BYTES: usize = 64;
 
 const NO_AUDIO_IN_TIME: &str = "no audio in time";
 
-/// How often one relay is read in a row while nothing but metadata comes.
+/// Most reads of one relay in a row without audio.
 const READS_WITHOUT_AUDIO: usize = 16;
 
 /// Why a relay did not take a listener.

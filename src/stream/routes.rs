@@ -142,8 +142,8 @@ impl Routes {
         (!order.is_empty()).then_some(order)
     }
 
-    /// Connects to the first of `addresses` that answers, with TLS where the relay's url says so; waits for its turn where many
-    /// want to go there at once. Returns the connection and its address.
+    /// Connects to the first of `addresses` that answers, with TLS where the relay's url says so; queues
+    /// behind other connections to the same relay. Returns the connection and its address.
     ///
     /// # Errors
     /// Nobody answers there in time, or it is not who it should be.

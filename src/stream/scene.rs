@@ -67,7 +67,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Whether a relay serves the format that the listener's stream began with.
+    /// Returns true when a relay serves the format that the listener's stream began with.
     pub fn is_same_type(&self, head: &RelayHead) -> bool {
         let format = |text: Option<&str>| text.and_then(StreamFormat::from_type);
         let ours = format(self.voyage.content_type.as_deref());

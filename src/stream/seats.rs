@@ -155,7 +155,7 @@ impl Seat {
         }
     }
 
-    /// Whether a stream of this type is what the relay and the others report.
+    /// Returns true when a stream of this type is what the relay and the others report.
     pub fn is_expected(&self, content_type: Option<&str>) -> bool {
         let format = content_type.and_then(StreamFormat::from_type);
         format.is_none_or(|format| {
