@@ -30,8 +30,10 @@ def cargo(*arguments):
     """Builds something, and says where it is."""
     command = ["cargo", *arguments, "--locked", "--quiet", "--message-format=json"]
     out = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    built = [message["executable"] for message in map(json.loads, out.splitlines()) if message.get("executable")]
-    return pathlib.Path(built[-1])
+    built = [message for message in map(json.loads, out.splitlines()) if message.get("executable")]
+    # A benchmark has the program built beside it, in any order.
+    name = arguments[-1]
+    return pathlib.Path(next(message["executable"] for message in built if message["target"]["name"] == name))
 
 def release_balancer():
     return cargo("build", "--release", "--bin", "icecast-balancer")
