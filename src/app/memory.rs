@@ -13,13 +13,13 @@ use tokio::time::sleep;
 use crate::front::TuneInPermits;
 
 /// Interval of checks.
-const INTERVAL: Duration = Duration::from_secs(15);
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tune-ins since the last trim that make another one worth its time: about 10 MB. A trim takes 1 to 30 ms of one thread.
 const WORTH_TUNE_INS: u64 = 500;
 
 /// Tune-ins in an interval below which a burst is over.
-const QUIET_TUNE_INS: u64 = 150;
+const QUIET_TUNE_INS: u64 = 50;
 
 /// Gives memory back after bursts of tune-ins.
 pub(super) struct MemoryTrim(pub TuneInPermits);
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn memory_is_given_back_once_when_a_burst_is_over() {
         let mut counted = Counted::default();
-        let due = [0, 100, 3_000, 5_000, 5_010, 5_020, 5_500, 5_600, 5_700];
+        let due = [0, 100, 3_000, 5_000, 5_010, 5_020, 5_500, 5_540, 5_550];
         let due = due.map(|ended| counted.is_trim_due(ended));
         let expected = [false, false, false, false, true, false, false, true, false];
         assert_eq!(due, expected);

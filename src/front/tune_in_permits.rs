@@ -89,6 +89,7 @@ impl TuneInPermits {
         let permits = timeout(self.0.limit, both).await;
         let Some((of_mount, of_all)) = permits.ok().flatten() else {
             self.forget_unused(mount);
+            self.0.ended.fetch_add(1, Ordering::Relaxed);
             return Err(Refusal::Busy);
         };
         Ok(TuneInPermit {
@@ -99,7 +100,7 @@ impl TuneInPermits {
         })
     }
 
-    /// Tune-ins that ended since the start.
+    /// Tune-ins that ended since the start, also those that got no permit.
     pub fn ended(&self) -> u64 {
         self.0.ended.load(Ordering::Relaxed)
     }
@@ -142,7 +143,7 @@ mod tests {
         });
         drop(first);
         assert_eq!(waiting.await.unwrap(), Ok(()));
-        assert_eq!(permits.ended(), 2);
+        assert_eq!(permits.ended(), 4);
         drop((second, third));
         assert!(permits.mounts().is_empty());
     }

@@ -157,8 +157,38 @@ fn a_relay_that_serves_again_is_trusted_again() {
     eventually(seconds(40), "the relay is trusted again", || {
         if moody.listening() == 0 {
             radios.push(balancer.radio(MOUNT));
+            // One at a time: each stays where it begins.
             std::thread::sleep(millis(200));
         }
         suspicion().is_none()
     });
+}
+
+#[test]
+fn a_mount_whose_relays_are_silent_keeps_no_other_mount_waiting() {
+    let silent = FakeRelay::answering("/silent.mp3", AUDIO).silent_after(0);
+    let serving = FakeRelay::of(MOUNT);
+    let config = [&silent, &serving]
+        .map(FakeRelay::address)
+        .into_iter()
+        .fold(ConfigText::of_none(), ConfigText::and_relay_at)
+        .with("mode = \"proxy\"")
+        .with_section("[stream]\nanswer_timeout = \"1m\"");
+    let balancer = Balancer::with_config(&config);
+
+    let waiting: Vec<_> = (0..800)
+        .map(|_| balancer.begin_to_tune_in("/silent.mp3"))
+        .collect();
+    eventually(seconds(30), "half of the permits are taken", || {
+        silent.asked().len() == 750
+    });
+
+    balancer.radio(MOUNT).hear_up_to(BURST_BYTES, seconds(10));
+    let refused = || {
+        let metrics = balancer.ask_as_operator("/metrics").text();
+        metrics.contains("refusals_total{reason=\"busy\"} 50\n")
+    };
+    eventually(seconds(30), "the others are refused", refused);
+    assert_eq!(silent.asked().len(), 750);
+    drop(waiting);
 }
