@@ -136,7 +136,11 @@ pub fn serve(config: Config, operator: Option<Operator>, stop: Stop) -> Result<(
         ways,
         life.clone(),
     );
-    server.add_service(background_service("memory", MemoryTrim(tune_ins)));
+    let memory = MemoryTrim {
+        tune_ins,
+        streams: streams.clone(),
+    };
+    server.add_service(background_service("memory", memory));
     let doors = Doors::at(&sockets, &life);
     server.add_service(
         doors

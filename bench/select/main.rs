@@ -80,6 +80,7 @@ fn main() {
             mount: MOUNT,
             scheme: Scheme::Http,
             client: None,
+            is_proxied: false,
         };
         let mut times: Vec<Duration> = (0..SELECTIONS)
             .map(|_| {

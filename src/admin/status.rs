@@ -164,7 +164,7 @@ pub struct CarrierStatus {
     capacity: Option<u32>,
     /// The last report lacked it.
     missing: bool,
-    /// Why other relays come before this one for the mount; null when none does for that.
+    /// Why other relays come before this one for the mount, or came until a short while ago; null when none does.
     suspect: Option<&'static str>,
     /// Why no listener on http is sent there; null when one may be.
     ineligible: Option<&'static str>,
@@ -271,6 +271,7 @@ impl CarrierStatus {
             mount,
             scheme,
             client: None,
+            is_proxied: false,
         };
         let standing = fleet.standing(carrier.relay);
         let bar = standing.and_then(|standing| barrier(standing, carrier, tune_in, &[], now));
@@ -287,7 +288,7 @@ impl CarrierStatus {
             pending: carrier.flow.pending(),
             capacity: carrier.capacity_listeners,
             missing: carrier.missing_since.is_some(),
-            suspect: carrier.suspicion(),
+            suspect: carrier.suspicion(now),
             ineligible: bar.map(Ineligible::as_str),
         }
     }

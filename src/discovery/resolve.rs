@@ -10,7 +10,7 @@ use super::AddressBook;
 use crate::fleet::is_server_address;
 
 /// The most addresses kept of one name; what polls and proxies would never get to is left out.
-const ADDRESS_LIMIT: usize = 8;
+const ADDRESS_LIMIT: usize = 32;
 
 /// A resolver that has not answered by then counts as failed.
 const DEADLINE: Duration = Duration::from_secs(10);

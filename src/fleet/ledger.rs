@@ -60,9 +60,17 @@ impl Fleet {
         standing.take_flow(&record.flow);
         if let Some(carrier) = carrier {
             carrier.flow.send(placement.is_counted, now);
-            carrier.note_sent(now);
+            carrier.note_wake(now);
         }
         placement
+    }
+
+    /// Notes that a proxied listener was sent to this mount: where it was in trouble, that is a try.
+    pub fn note_try(&mut self, relay: RelayId, mount: &str, now: Instant) {
+        let carrier = self.mounts.carrier_mut(mount, relay);
+        if let Some(trouble) = carrier.and_then(|carrier| carrier.trouble.as_mut()) {
+            trouble.note_sent(now);
+        }
     }
 
     /// Takes back the placement that was made last on its relay: the listener was not sent after all.

@@ -48,8 +48,8 @@ pub use trouble::Trouble;
 /// ICECAST: 2.4.4 and KH forget a listener whose connection is gone within 0.4 s (measured).
 const FORGOTTEN_AFTER: Duration = Duration::from_millis(500);
 
-/// Time after a start in which such counts make no relay full: a refusal has to be certain, and a busy relay takes longer to
-/// forget (0.8 s seen).
+/// Time after a start in which such counts are no reason to refuse a listener: it waits for later ones. A busy relay takes longer
+/// to forget (0.8 s seen).
 const COUNTS_AFTER: Duration = Duration::from_millis(1_500);
 
 /// How the fleet judges what it is told.
@@ -192,11 +192,20 @@ impl Fleet {
 
     /// Returns true once every relay was polled after the listeners of an earlier process are forgotten.
     pub fn is_settled(&self) -> bool {
-        let is_settled = |id: &RelayId| {
+        self.is_polled_after(FORGOTTEN_AFTER)
+    }
+
+    /// Returns true once the counts of every relay are certain: until then a full relay may have lost listeners.
+    pub fn is_certain(&self) -> bool {
+        self.is_polled_after(COUNTS_AFTER)
+    }
+
+    fn is_polled_after(&self, time: Duration) -> bool {
+        let is_polled = |id: &RelayId| {
             let polled_at = self.record(*id).and_then(|record| record.polled_at);
-            polled_at.is_some_and(|began| !self.is_early(began, FORGOTTEN_AFTER))
+            polled_at.is_some_and(|began| !self.is_early(began, time))
         };
-        self.was_surveyed || self.roster.iter().all(is_settled)
+        self.was_surveyed || self.roster.iter().all(is_polled)
     }
 
     /// Returns true for a poll that began less than `time` after the start.
@@ -292,10 +301,8 @@ impl Fleet {
     /// The server hides its counts behind its client limit: the last ones stay believed while it says so.
     fn note_refusal(&mut self, id: RelayId, began: Instant) {
         let stale_after = self.rules.stale_after;
-        let is_early = self.is_early(began, COUNTS_AFTER);
         if let Some(standing) = self.standings.get_mut(id.index()) {
             standing.refuses_clients = true;
-            standing.is_count_doubtful = is_early;
             standing.fresh_until = standing.fresh_until.map(|_| began + stale_after);
         }
     }

@@ -72,25 +72,15 @@ impl Carrier {
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        let reported = if self.is_count_doubtful {
-            0
-        } else {
-            self.listeners
-        };
-        let taken = self
-            .flow
-            .taken(reported)
-            .saturating_sub(self.flow.surplus());
+        let taken = self.flow.taken(self.listeners);
+        let taken = taken.saturating_sub(self.flow.surplus());
         self.capacity_listeners.is_some_and(|limit| taken >= limit)
     }
 
-    /// Notes that a listener was sent there at `now`: it wakes a mount that sleeps, and tries one that was in trouble.
-    pub fn note_sent(&mut self, now: Instant) {
+    /// Notes that a listener was sent there at `now`, which wakes it if it sleeps.
+    pub fn note_wake(&mut self, now: Instant) {
         if self.kind == MountKind::Idle {
             self.woken_at = Some(now);
-        }
-        if let Some(trouble) = &mut self.trouble {
-            trouble.note_sent(now);
         }
     }
 
@@ -107,9 +97,10 @@ impl Carrier {
         self.kind == MountKind::Idle && self.woken_at.is_none_or(rested)
     }
 
-    /// Reason why it is suspect, also while it is tried again; `None` when it is not.
-    pub fn suspicion(&self) -> Option<&'static str> {
-        let trouble = self.trouble.map(|trouble| trouble.reason);
+    /// Reason why it is suspect, or was until a short while ago without being seen to serve since.
+    pub fn suspicion(&self, now: Instant) -> Option<&'static str> {
+        let trouble = self.trouble.filter(|trouble| trouble.is_recent(now));
+        let trouble = trouble.map(|trouble| trouble.reason);
         trouble.or(self
             .is_odd
             .then_some("another type of stream than most report"))

@@ -56,7 +56,7 @@ impl Standing {
 
     /// Whether it has as many listeners as it may.
     pub fn is_full(&self) -> bool {
-        self.refuses_clients && !self.is_count_doubtful
+        self.refuses_clients
             || self
                 .capacity_listeners
                 .is_some_and(|limit| self.counted_listeners() >= limit)
@@ -64,11 +64,6 @@ impl Standing {
 
     /// Listeners that count toward the capacity.
     fn counted_listeners(&self) -> u32 {
-        if self.is_count_doubtful {
-            return self
-                .pending_listeners
-                .saturating_sub(self.surplus_listeners);
-        }
         self.taken_listeners()
             .saturating_sub(self.surplus_listeners)
     }

@@ -1,7 +1,8 @@
 //! Trouble: a relay that answers for a mount and does not serve it. Pure.
 //!
 //! Its status page is fine, so polls clear nothing here: only audio does, for longer than a burst lasts. Meanwhile other
-//! relays come first, and after a growing pause one tune-in at a time tries it again.
+//! relays come first, and after a growing pause one proxied tune-in at a time tries it again. Redirected listeners try nothing,
+//! as it is not seen what becomes of them: they avoid the relay until the pause is over.
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,10 @@ impl Trouble {
 
     /// Notes that it was seen again. Where nothing is tried, the listener had been sent there before it was known.
     pub fn note_again(&mut self, reason: &'static str, now: Instant) {
+        if !self.is_recent(now) {
+            *self = Self::new(reason, now);
+            return;
+        }
         self.reason = reason;
         if std::mem::take(&mut self.is_tried) {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -48,7 +53,12 @@ impl Trouble {
         now < self.retry_at
     }
 
-    /// Notes that a listener was sent there: where that is a try, no other one is made beside it.
+    /// Returns true while it is not forgotten: without a proxied listener nothing shows whether it is over.
+    pub fn is_recent(&self, now: Instant) -> bool {
+        now < self.retry_at + LONGEST_PAUSE
+    }
+
+    /// Notes that a proxied listener was sent there: where that is a try, no other one is made beside it.
     pub fn note_sent(&mut self, now: Instant) {
         if !self.is_avoided(now) {
             self.retry_at = now + TRY_TIME;

@@ -95,6 +95,7 @@ impl Desk {
             mount: path,
             scheme: wish.scheme,
             client: wish.client,
+            is_proxied: false,
         };
         let mode = edition.modes.of(path, wish.user_agent);
         match mode {
@@ -115,6 +116,9 @@ impl Desk {
             if let Some(playlist) = self.playlist(edition, tune_in, wish.local) {
                 return playlist;
             }
+            outcome = self.serve(edition, tune_in, query, mode);
+        }
+        if outcome == Err(NoRelay::AllFull) && self.first_polls.wait_for_certainty().await {
             outcome = self.serve(edition, tune_in, query, mode);
         }
         outcome.map_err(|none| self.complain(none.into(), tune_in))

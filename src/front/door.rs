@@ -254,6 +254,7 @@ impl ProxyHttp for Door {
                 mount: &quest.listener.mount,
                 scheme: Scheme::Http,
                 client: quest.listener.request.client,
+                is_proxied: false,
             };
             let refusal = self
                 .0

@@ -86,6 +86,7 @@ impl Express {
             mount: &path,
             scheme,
             client: edition.client(listener),
+            is_proxied: false,
         };
         begin(manners, head, scheme, out);
         if self.0.redirect(&edition, tune_in, query, out).is_err() {

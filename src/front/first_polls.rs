@@ -23,6 +23,8 @@ pub struct FirstPolls {
     polled: OnceCell<()>,
     /// Every relay was polled after the listeners of an earlier process were forgotten, or the time for that is over.
     settled: OnceCell<()>,
+    /// The counts are certain, or the time for that is over.
+    certain: OnceCell<()>,
 }
 
 impl FirstPolls {
@@ -32,6 +34,7 @@ impl FirstPolls {
             fleet,
             polled: OnceCell::new(),
             settled: OnceCell::new(),
+            certain: OnceCell::new(),
         }
     }
 
@@ -52,6 +55,16 @@ impl FirstPolls {
         let until = Instant::now() + LIMIT;
         self.wait_in(&self.polled, Fleet::is_ready, until).await;
         self.wait_in(&self.settled, Fleet::is_settled, until).await;
+    }
+
+    /// Waits until it is certain that relays are full. Returns false when it was, so that waiting changed nothing.
+    pub async fn wait_for_certainty(&self) -> bool {
+        if self.certain.initialized() {
+            return false;
+        }
+        self.wait_in(&self.certain, Fleet::is_certain, Instant::now() + LIMIT)
+            .await;
+        true
     }
 
     async fn wait_in(&self, over: &OnceCell<()>, is_over: impl Fn(&Fleet) -> bool, until: Instant) {

@@ -97,6 +97,7 @@ fn tune_in_of(key: &[u8]) -> Option<TuneIn<'_>> {
         mount,
         scheme,
         client,
+        is_proxied: false,
     })
 }
 
@@ -210,6 +211,7 @@ impl Candidates {
             mount: &placed.mount,
             scheme: placed.scheme,
             client: placed.client,
+            is_proxied: false,
         };
         (placed.placement, _) = config.place(tune_in, &self.tried)?;
         self.placed = Some(placed);

@@ -30,6 +30,8 @@ pub struct TuneIn<'a> {
     pub scheme: Scheme,
     /// The client with which it is counted toward capacities; `None` where it counts in full.
     pub client: Option<ClientPrefix>,
+    /// Whether the stream is proxied: only then it is seen whether the relay serves it.
+    pub is_proxied: bool,
 }
 
 /// How relays are chosen.
@@ -81,7 +83,11 @@ pub fn place(
         choice.consider(candidate, rng);
     }
     let relay = choice.outcome(rng)?;
-    Some(fleet.raise_pending(relay, tune_in.mount, tune_in.client, now))
+    let placement = fleet.raise_pending(relay, tune_in.mount, tune_in.client, now);
+    if tune_in.is_proxied {
+        fleet.note_try(relay, tune_in.mount, now);
+    }
+    Some(placement)
 }
 
 /// Whether [`place`] would find a relay; places nobody.

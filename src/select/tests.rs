@@ -26,6 +26,7 @@ fn tune_in(mount: &str) -> TuneIn<'_> {
         mount,
         scheme: Scheme::Http,
         client: None,
+        is_proxied: false,
     }
 }
 
@@ -234,6 +235,7 @@ fn every_no_has_its_reason() {
                 mount,
                 scheme,
                 client: None,
+                is_proxied: false,
             },
             tried,
             at,

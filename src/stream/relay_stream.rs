@@ -262,6 +262,17 @@ impl RelayStream {
         }
     }
 
+    /// Audio of the time since the last byte came, at the pace of the stream.
+    fn missed_bytes(&self) -> usize {
+        let scene = Scene {
+            voyage: &self.voyage,
+            carried: self.delivery.carried(),
+            heard_at: self.heard_at,
+            bytes_per_second: self.bytes_per_second,
+        };
+        scene.clock().missed_bytes()
+    }
+
     fn log_seam(&self, why: Why, to: &Seat, seam: Seam) {
         let from = self.seat.as_ref().map(|seat| seat.relay().name.as_str());
         debug!(
@@ -287,15 +298,19 @@ impl RelayStream {
         self.aboard.note_seam(seam, seat.id(), seat.relay());
         self.silence.note_landing(&mut link);
         let metaint_bytes = link.metaint_bytes();
-        self.left_silent = self
+        let left = self
             .seat
             .as_ref()
-            .filter(|_| why == Why::Stalled)
-            .map(|seat| (seat.id(), Instant::now()));
+            .map(Seat::id)
+            .filter(|left| *left != seat.id());
+        let missed_bytes = self.missed_bytes();
         self.seat = Some(seat);
         self.unproven_since = Some(Instant::now());
         self.link = Some(link);
         let sent_bytes = self.delivery.land(cargo, seam, titles, metaint_bytes);
+        // Behind a source that was silent itself, the other relay has nothing either that the listener lacks.
+        let plays_on = why == Why::Stalled && sent_bytes > missed_bytes / 2;
+        self.left_silent = left.filter(|_| plays_on).map(|left| (left, Instant::now()));
         if sent_bytes > 0 {
             self.note_heard(sent_bytes);
         }

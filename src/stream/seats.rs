@@ -43,6 +43,7 @@ impl Seats {
             mount,
             scheme: Scheme::Http,
             client,
+            is_proxied: true,
         };
         let (placement, _) = self.0.place(tune_in, except)?;
         let fleet = self.0.fleet.lock();

@@ -63,6 +63,12 @@ impl Streams {
         self.lock().len()
     }
 
+    /// Streams that ended since the start.
+    pub fn ended(&self) -> u64 {
+        let begun = self.next.load(Ordering::Relaxed);
+        begun.saturating_sub(self.total() as u64)
+    }
+
     /// How many streams each relay has, by its name: each one that is configured, and those that are leaving.
     pub fn counts_by_name(&self, fleet: &Fleet) -> BTreeMap<String, u32> {
         let configured = fleet.roster().map(|(_, relay)| (relay.name.clone(), 0));

@@ -54,6 +54,7 @@ fn a_listener_on_https_is_told_apart_by_the_key() {
         mount: LIVE,
         scheme: Scheme::Https,
         client: None,
+        is_proxied: false,
     };
     let selection = selection_over(&fleet);
     assert!(selection.iter(&Key::from_tune_in(&secure)).next().is_none());

@@ -178,33 +178,27 @@ fn the_capacity_of_a_mount_is_bounded_alike() {
 }
 
 #[test]
-fn reports_of_the_first_moment_after_a_start_make_no_relay_full() {
+fn it_is_certain_that_relays_are_full_once_lost_listeners_are_forgotten() {
     let start = Instant::now();
     let millis = |n| start + Duration::from_millis(n);
     let mut fleet = limited(2, 300, 0, start);
     fleet.note_start(start);
-    for id in 0..2 {
-        // The listeners that were lost with the process before are counted still.
-        apply(&mut fleet, id, millis(100), report(&[(LIVE, 300)]));
+    let states = |fleet: &Fleet| (fleet.is_ready(), fleet.is_settled(), fleet.is_certain());
+    for (began, expected) in [
+        (100, (true, false, false)),
+        (600, (true, true, false)),
+        (1_600, (true, true, true)),
+    ] {
+        apply(&mut fleet, 0, millis(began), report(&[(LIVE, 300)]));
+        let is_first = expected == (true, false, false);
+        assert!(
+            is_first || states(&fleet) != expected,
+            "one of two is polled"
+        );
+        apply(&mut fleet, 1, millis(began), PollOutcome::Full);
+        assert_eq!(states(&fleet), expected, "{began}");
+        assert_eq!(place_of(&mut fleet, client(1), millis(began)), None);
     }
-    assert!(fleet.is_ready() && !fleet.is_settled());
-    let early = (0..600).filter(|n| place_of(&mut fleet, client(*n), millis(200)).is_some());
-    assert_eq!(early.count(), 600, "all of them return");
-    assert_eq!(place_of(&mut fleet, client(601), millis(200)), None);
-    for id in 0..2 {
-        apply(&mut fleet, id, millis(600), report(&[(LIVE, 0)]));
-    }
-    assert!(fleet.is_settled());
-    assert_eq!(taken(&fleet), [300; 2]);
-    assert_eq!(place_of(&mut fleet, client(602), millis(700)), None);
-    for id in 0..2 {
-        apply(&mut fleet, id, millis(2_000), report(&[(LIVE, 300)]));
-    }
-    assert_eq!(
-        place_of(&mut fleet, client(603), millis(2_000)),
-        None,
-        "full by a report that counts"
-    );
 }
 
 #[test]
@@ -214,15 +208,20 @@ fn listeners_that_return_after_a_crash_count_once() {
     let mut fleet = limited(1, 40, 0, start);
     fleet.note_start(start);
     apply(&mut fleet, 0, millis(10), report(&[(LIVE, 30)]));
-    for n in 0..20 {
+    for n in 0..10 {
         let mut placement = place_of(&mut fleet, client(n), millis(800)).unwrap();
         fleet.note_arrival(&mut placement, LIVE, millis(1_300));
     }
-    // The thirty are forgotten, the twenty are counted already.
-    apply(&mut fleet, 0, millis(1_550), report(&[(LIVE, 20)]));
-    assert_eq!(taken(&fleet), [20]);
+    assert_eq!(
+        place_of(&mut fleet, client(99), millis(1_400)),
+        None,
+        "full, not certainly"
+    );
+    // The thirty are forgotten, the ten are counted already.
+    apply(&mut fleet, 0, millis(1_550), report(&[(LIVE, 10)]));
+    assert_eq!(taken(&fleet), [10]);
     let more = (20..60).filter(|n| place_of(&mut fleet, client(*n), millis(1_600)).is_some());
-    assert_eq!(more.count(), 20);
+    assert_eq!(more.count(), 30);
 }
 
 #[test]
@@ -248,6 +247,7 @@ fn keys_say_what_a_tune_in_says() {
             mount: LIVE,
             scheme,
             client,
+            is_proxied: false,
         });
         for _ in 0..20 {
             assert!(selection.iter(&key).next().is_some(), "{address}");
@@ -258,6 +258,7 @@ fn keys_say_what_a_tune_in_says() {
             mount: LIVE,
             scheme,
             client: Some(ClientPrefix::from_address("192.0.2.99".parse().unwrap())),
+            is_proxied: false,
         });
         assert!(selection.iter(&other).next().is_some());
         assert!(selection.iter(&other).next().is_none(), "{address}");

@@ -48,7 +48,7 @@ proptest! {
             }
         }
         let scheme = if https { Scheme::Https } else { Scheme::Http };
-        let wish = TuneIn { mount: LIVE, scheme, client: None };
+        let wish = TuneIn { mount: LIVE, scheme, client: None, is_proxied: false };
         let mut rng = Rng::with_seed(seed);
         for policy in [Policy::LeastListeners, Policy::PowerOfTwo, Policy::WeightedRandom] {
             let rule = Rule { policy, ..LEAST };

@@ -7,6 +7,7 @@ const HTTPS: TuneIn<'_> = TuneIn {
     mount: LIVE,
     scheme: Scheme::Https,
     client: None,
+    is_proxied: false,
 };
 
 /// Relays of which each may have three listeners of `/live.mp3`, and as many of other mounts as

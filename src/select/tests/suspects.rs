@@ -43,9 +43,17 @@ fn a_relay_in_trouble_with_a_mount_comes_after_the_others_and_is_tried_again() {
             Some(RelayId(1))
         );
     }
-    let tries = (0..5).map(|_| place_live(&mut fleet, second(10), &mut rng));
-    let tries = tries.filter(|relay| *relay == Some(RelayId(0)));
+    let redirected = place_live(&mut fleet, second(10), &mut rng);
+    assert_eq!(redirected, Some(RelayId(0)), "the pause is over");
+    let proxied = TuneIn {
+        is_proxied: true,
+        ..tune_in(LIVE)
+    };
+    let tries = (0..5).map(|_| place(&mut fleet, proxied, &[], LEAST, second(10), &mut rng));
+    let tries = tries.filter(|placed| placed.is_some_and(|placed| placed.relay == RelayId(0)));
     assert_eq!(tries.count(), 1, "one at a time");
+    let redirected = place_live(&mut fleet, second(10), &mut rng);
+    assert_eq!(redirected, Some(RelayId(1)), "while it is tried");
     let over = fleet.note_serving(RelayId(0), LIVE).unwrap();
     assert_eq!(over.reason, "silent");
     assert_eq!(
