@@ -40,16 +40,24 @@ pub enum Why {
     Lost,
     /// The relay is silent; the connection is kept in case it goes on first.
     Stalled,
+    /// The relay delivers hardly anything; it is left only for one that has more.
+    Slow,
     /// He is asked to, while the relay goes on: the operator drains it, or another has more room.
     Asked,
 }
 
 impl Why {
+    /// Returns true when the listener may as well stay.
+    pub fn is_wish(self) -> bool {
+        matches!(self, Self::Slow | Self::Asked)
+    }
+
     /// The word for logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
             Self::Stalled => "stalled",
+            Self::Slow => "slow",
             Self::Asked => "moved",
         }
     }
@@ -121,7 +129,7 @@ impl Crossing {
                     Launch::Later => {}
                 }
             }
-            if self.why != Why::Asked && now >= self.until {
+            if !self.why.is_wish() && now >= self.until {
                 return Poll::Ready(Crossed::GaveUp);
             }
             let next = self.next_event();
@@ -196,7 +204,7 @@ impl Crossing {
             self.launch_at = self.until.max(now + LONGEST_PAUSE);
             return Launch::Later;
         }
-        if self.why == Why::Asked {
+        if self.why.is_wish() {
             return Launch::Nobody;
         }
         // Everybody was tried: the one that was lost may be back by now, the others too.
@@ -208,7 +216,7 @@ impl Crossing {
 
     fn next_event(&self) -> Instant {
         let settle = self.settled_at.map(|at| at + BETTER_WITHIN);
-        let over = (self.why != Why::Asked).then_some(self.until);
+        let over = (!self.why.is_wish()).then_some(self.until);
         let launch = (self.attempts.len() < ATTEMPT_LIMIT).then_some(self.launch_at);
         let events = [settle, over, launch];
         let first = events.into_iter().flatten().min();

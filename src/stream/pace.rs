@@ -58,6 +58,11 @@ impl Pace {
         }
     }
 
+    /// Bytes in a second, as the relay announced them.
+    pub fn announced(&self) -> Option<u64> {
+        self.announced_per_second
+    }
+
     /// Bytes in a second: measured, else as announced, else unknown.
     pub fn bytes_per_second(&self, now: Instant) -> Option<u64> {
         let measured = self.measured.and_then(|(since, bytes)| {

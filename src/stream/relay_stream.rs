@@ -36,6 +36,28 @@ const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// A relay that delivers for so long after another one fell silent is not in the same trouble.
 const PLAYS_ON: Duration = Duration::from_secs(1);
 
+/// Time in which a burst is over; what comes later is live.
+const BURST_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes in a second of the leanest station.
+const LEAST_RATE: u64 = 2_000;
+
+/// Time in which a relay that was joined sends what it has more than the listener.
+const BACKLOG_TIME: Duration = Duration::from_millis(300);
+
+/// A relay that was left as it was silent.
+#[derive(Debug)]
+struct LeftSilent {
+    relay: RelayId,
+    reason: &'static str,
+    /// When another one was joined.
+    at: Instant,
+    /// Audio of the time without a byte, at the pace of the stream.
+    missed_bytes: usize,
+    /// Audio that the other one had at once.
+    had_bytes: usize,
+}
+
 /// One listener's audio.
 pub struct RelayStream {
     voyage: Voyage,
@@ -53,8 +75,12 @@ pub struct RelayStream {
     stays_until: Option<Instant>,
     /// When the current relay's stream began, until it is known to serve the mount.
     unproven_since: Option<Instant>,
-    /// The relay that was left as it was silent, and when.
-    left_silent: Option<(RelayId, Instant)>,
+    /// Audio of an unproven relay behind its burst.
+    behind_burst_bytes: usize,
+    /// Audio that a slow relay lacked behind its burst; a stream looks for another one for that reason once.
+    slow_by_bytes: Option<usize>,
+    /// The relay that was left as it was silent.
+    left_silent: Option<LeftSilent>,
 }
 
 impl std::fmt::Debug for RelayStream {
@@ -79,6 +105,8 @@ impl RelayStream {
             kept_until: None,
             stays_until: None,
             unproven_since: Some(Instant::now()),
+            behind_burst_bytes: 0,
+            slow_by_bytes: None,
             left_silent: None,
         }
     }
@@ -146,17 +174,11 @@ impl RelayStream {
         }
         self.heard_at = link.heard_at();
         self.kept_until = None;
-        if self
-            .unproven_since
-            .is_some_and(|since| self.heard_at > since + PROVEN_AFTER)
-        {
-            self.unproven_since = None;
-            self.seat.iter().for_each(Seat::note_serving);
-        }
         // A relay that was just landed on does not know its pace yet; the last one did.
         let pace = link.pace().bytes_per_second(self.heard_at);
         self.bytes_per_second = pace.or(self.bytes_per_second);
-        self.note_left_silent();
+        self.note_left_silent(bytes);
+        self.judge_unproven(bytes);
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
         if self.crossing.as_deref().is_some_and(stalled) {
@@ -193,17 +215,53 @@ impl RelayStream {
             .for_each(|seat| seat.note_not_serving(reason));
     }
 
-    /// Once another relay has played on for a moment where one was silent, the source was not at fault.
-    fn note_left_silent(&mut self) {
-        if let Some((id, at)) = self.left_silent
-            && self.heard_at > at + PLAYS_ON
-        {
-            self.left_silent = None;
-            let reason = "silent while another relay plays on";
-            self.voyage
-                .seats
-                .note_not_serving(id, &self.voyage.mount, reason);
+    /// Judges a relay whose stream began a short while ago by what it delivers behind its burst.
+    fn judge_unproven(&mut self, bytes: usize) {
+        let Some(since) = self.unproven_since else {
+            return;
+        };
+        let age = self.heard_at.saturating_duration_since(since);
+        if age < BURST_TIME {
+            return;
         }
+        self.behind_burst_bytes += bytes;
+        if age < PROVEN_AFTER {
+            return;
+        }
+        self.unproven_since = None;
+        let live = age - BURST_TIME;
+        // The measured pace of a trickle is the trickle's.
+        let announced = self.link.as_ref().and_then(|link| link.pace().announced());
+        let rate = self.bytes_per_second.max(announced).unwrap_or_default();
+        let rate = rate.max(LEAST_RATE);
+        let due = u128::from(rate) * live.as_millis() / 1_000;
+        let due = usize::try_from(due).unwrap_or(usize::MAX);
+        if self.behind_burst_bytes >= due / 10 {
+            self.seat.iter().for_each(Seat::note_serving);
+        } else if self.crossing.is_none() && self.slow_by_bytes.is_none() {
+            // Quiet FLAC is as little. Then another relay has no more either, and is joined at the next byte.
+            self.slow_by_bytes = Some(due - self.behind_burst_bytes);
+            self.cross(Why::Slow);
+        }
+    }
+
+    /// Once another relay has played on for a moment where one was silent, the source was not at fault.
+    fn note_left_silent(&mut self, bytes: usize) {
+        let Some(left) = &mut self.left_silent else {
+            return;
+        };
+        if self.heard_at < left.at + BACKLOG_TIME {
+            left.had_bytes += bytes;
+        }
+        if self.heard_at < left.at + PLAYS_ON {
+            return;
+        }
+        // Behind a source that was silent itself, the other relay had nothing either that the listener lacked.
+        if left.had_bytes > left.missed_bytes / 2 {
+            let (seats, mount) = (&self.voyage.seats, &self.voyage.mount);
+            seats.note_not_serving(left.relay, mount, left.reason);
+        }
+        self.left_silent = None;
     }
 
     fn cross(&mut self, why: Why) {
@@ -211,12 +269,12 @@ impl RelayStream {
         if let (Why::Stalled, Some(seat), Some(link)) = (why, from, &self.link) {
             self.voyage.routes.note_silence(seat.relay(), link);
         }
-        if why != Why::Asked {
+        if !why.is_wish() {
             from.inspect(|seat| seat.note_trouble());
         }
         let from = from.map(Seat::id);
         let until = match why {
-            Why::Asked => Instant::now(),
+            Why::Asked | Why::Slow => Instant::now(),
             Why::Lost | Why::Stalled => self.keep(),
         };
         let landings = self.silence.barren_landings();
@@ -250,8 +308,10 @@ impl RelayStream {
                 self.land(*landing, why);
                 Poll::Ready(Ok(()))
             }
-            Crossed::GaveUp if why == Why::Asked => {
-                self.aboard.berth().note_moved();
+            Crossed::GaveUp if why.is_wish() => {
+                if why == Why::Asked {
+                    self.aboard.berth().note_moved();
+                }
                 self.stays_until = Some(Instant::now() + STAY);
                 Poll::Ready(Ok(()))
             }
@@ -303,14 +363,27 @@ impl RelayStream {
             .as_ref()
             .map(Seat::id)
             .filter(|left| *left != seat.id());
-        let missed_bytes = self.missed_bytes();
+        let missed_bytes = match (why, self.slow_by_bytes) {
+            (Why::Slow, Some(bytes)) => bytes,
+            _ => self.missed_bytes(),
+        };
         self.seat = Some(seat);
         self.unproven_since = Some(Instant::now());
+        self.behind_burst_bytes = 0;
         self.link = Some(link);
         let sent_bytes = self.delivery.land(cargo, seam, titles, metaint_bytes);
-        // Behind a source that was silent itself, the other relay has nothing either that the listener lacks.
-        let plays_on = why == Why::Stalled && sent_bytes > missed_bytes / 2;
-        self.left_silent = left.filter(|_| plays_on).map(|left| (left, Instant::now()));
+        let reason = match why {
+            Why::Stalled => Some("silent while another relay plays on"),
+            Why::Slow => Some("hardly anything while another relay plays on"),
+            Why::Lost | Why::Asked => None,
+        };
+        self.left_silent = left.zip(reason).map(|(relay, reason)| LeftSilent {
+            relay,
+            reason,
+            at: Instant::now(),
+            missed_bytes,
+            had_bytes: 0,
+        });
         if sent_bytes > 0 {
             self.note_heard(sent_bytes);
         }

@@ -1,8 +1,10 @@
 //! Relays that answer and do not serve: their status page is fine, and with the fewest listeners they attract all.
 
+use std::time::Instant;
+
 use crate::harness::{
-    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, Radio, TuneIn, eventually,
-    millis, seconds,
+    BURST_BYTES, BYTES_PER_SECOND, Balancer, ConfigText, FakeRelay, Fleet, Radio, TuneIn,
+    eventually, go_on_unbroken, millis, seconds, settled,
 };
 
 const MOUNT: &str = "/live.mp3";
@@ -102,8 +104,11 @@ fn a_relay_that_stays_silent_keeps_only_the_first_listener_waiting() {
 
 #[test]
 fn a_relay_that_falls_silent_behind_its_burst_is_left_and_avoided() {
-    let hole = FakeRelay::answering(MOUNT, AUDIO).silent_after(BURST_BYTES);
-    let serving = FakeRelay::of(MOUNT);
+    let since = Instant::now();
+    let hole = FakeRelay::answering(MOUNT, AUDIO)
+        .silent_after(BURST_BYTES)
+        .live_since(since);
+    let serving = FakeRelay::of(MOUNT).live_since(since);
     let balancer = Balancer::with_config(&before([&hole, &serving]));
 
     let radios = radios_until_tried(&balancer, &hole);
@@ -191,4 +196,53 @@ fn a_mount_whose_relays_are_silent_keeps_no_other_mount_waiting() {
     eventually(seconds(30), "the others are refused", refused);
     assert_eq!(silent.asked().len(), 750);
     drop(waiting);
+}
+
+#[test]
+fn a_silent_source_is_no_fault_of_a_relay() {
+    let fleet = Fleet::of(2).carrying(MOUNT);
+    let balancer = Balancer::with_config(&ConfigText::proxied(&fleet));
+    let radios = balancer.radios(4, MOUNT);
+    settled(&radios);
+
+    let began = Instant::now();
+    fleet.source(MOUNT).hang();
+    eventually(
+        seconds(20),
+        "all of them are silent for longer than a stall",
+        || {
+            radios
+                .iter()
+                .all(|radio| radio.longest_gap_since(began) > millis(3_500))
+        },
+    );
+    fleet.source(MOUNT).go_on();
+    go_on_unbroken(&radios, fleet.source(MOUNT), 3);
+
+    let status = balancer.admin_status();
+    for relay in fleet.relays() {
+        assert_eq!(status.suspicion(MOUNT, &relay.name()), None);
+    }
+}
+
+#[test]
+fn a_relay_that_trickles_behind_its_burst_is_left() {
+    let since = Instant::now();
+    let hole = FakeRelay::answering(MOUNT, AUDIO)
+        .trickling_after(BURST_BYTES)
+        .live_since(since);
+    let serving = FakeRelay::of(MOUNT).live_since(since);
+    let balancer = Balancer::with_config(&before([&hole, &serving]));
+
+    let radios = radios_until_tried(&balancer, &hole);
+
+    radios
+        .last()
+        .unwrap()
+        .hear_up_to(BURST_BYTES + 4 * BYTES_PER_SECOND, seconds(20));
+    let name = hole.address().to_string();
+    eventually(seconds(10), "the relay is known not to serve", || {
+        let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
+        suspicion.as_deref() == Some("hardly anything while another relay plays on")
+    });
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::ports;
 use super::programme::{BURST_BYTES, BYTES_PER_SECOND, programme};
@@ -17,14 +17,24 @@ pub struct FakeRelay {
     shared: Arc<Shared>,
 }
 
+/// What a relay does that does not go on.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    Waits,
+    Closes,
+    Trickles,
+}
+
 #[derive(Debug)]
 struct Shared {
     mount: String,
     answer: Mutex<String>,
-    /// Audio after which it sends nothing more, and whether it closes the connection then.
-    silence: Mutex<Option<(usize, bool)>>,
+    /// Audio after which it does not go on, and what it does then.
+    silence: Mutex<Option<(usize, Then)>>,
     /// Time that it takes for its status page.
     status_after: Mutex<Duration>,
+    /// Since when it is live; `None`: each listener gets the programme from its beginning.
+    live_since: Mutex<Option<Instant>>,
     over: AtomicBool,
     asked: Mutex<Vec<String>>,
     listening: Mutex<usize>,
@@ -40,6 +50,7 @@ impl FakeRelay {
             answer: Mutex::new(answer.to_owned()),
             silence: Mutex::default(),
             status_after: Mutex::default(),
+            live_since: Mutex::default(),
             over: AtomicBool::new(false),
             asked: Mutex::default(),
             listening: Mutex::default(),
@@ -64,13 +75,25 @@ impl FakeRelay {
 
     /// Sends so many bytes of audio and keeps the connection in silence.
     pub fn silent_after(self, bytes: usize) -> Self {
-        *self.shared.silence.lock().unwrap() = Some((bytes, false));
+        *self.shared.silence.lock().unwrap() = Some((bytes, Then::Waits));
+        self
+    }
+
+    /// Sends so many bytes of audio, and then a byte each second.
+    pub fn trickling_after(self, bytes: usize) -> Self {
+        *self.shared.silence.lock().unwrap() = Some((bytes, Then::Trickles));
         self
     }
 
     /// Closes the connection behind the head.
     pub fn closing_after_the_head(self) -> Self {
-        *self.shared.silence.lock().unwrap() = Some((0, true));
+        *self.shared.silence.lock().unwrap() = Some((0, Then::Closes));
+        self
+    }
+
+    /// Is live since then: listeners begin with the burst of that moment, as do those of other relays that are.
+    pub fn live_since(self, since: Instant) -> Self {
+        *self.shared.live_since.lock().unwrap() = Some(since);
         self
     }
 
@@ -138,21 +161,34 @@ impl Shared {
             let silence = *self.silence.lock().unwrap();
             let _ = match silence {
                 None => self.play(&mut guest),
-                Some(silence) => Self::fall_silent(silence, &mut guest),
+                Some(silence) => self.fall_silent(silence, &mut guest),
             };
             *self.listening.lock().unwrap() -= 1;
         }
         Ok(())
     }
 
-    /// The beginning of the programme, then nothing until the guest leaves.
-    fn fall_silent((bytes, closes): (usize, bool), guest: &mut TcpStream) -> io::Result<()> {
-        guest.write_all(&programme()[..bytes])?;
-        if closes {
-            return Ok(());
+    /// The beginning of the programme, and no more of it.
+    fn fall_silent(&self, (bytes, then): (usize, Then), guest: &mut TcpStream) -> io::Result<()> {
+        let programme = self.rest_of_programme();
+        guest.write_all(&programme[..bytes])?;
+        match then {
+            Then::Closes => Ok(()),
+            Then::Waits => {
+                guest.set_read_timeout(None)?;
+                guest.read(&mut [0]).map(drop)
+            }
+            Then::Trickles => {
+                for byte in &programme[bytes..] {
+                    if self.over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    thread::sleep(Duration::from_secs(1));
+                    guest.write_all(&[*byte])?;
+                }
+                Ok(())
+            }
         }
-        guest.set_read_timeout(None)?;
-        guest.read(&mut [0]).map(drop)
     }
 
     fn status(&self) -> String {
@@ -168,10 +204,18 @@ impl Shared {
         )
     }
 
+    /// The programme from its beginning, or from where the burst of this moment begins.
+    fn rest_of_programme(&self) -> &'static [u8] {
+        let since = *self.live_since.lock().unwrap();
+        let passed = since.map_or(Duration::ZERO, |since| since.elapsed());
+        let bytes = passed.as_millis() as usize * BYTES_PER_SECOND / 1_000;
+        &programme()[bytes..]
+    }
+
     /// The programme from its beginning: a burst, then in real time.
     fn play(&self, guest: &mut TcpStream) -> io::Result<()> {
         const PIECES_PER_SECOND: usize = 10;
-        let (burst, rest) = programme().split_at(BURST_BYTES);
+        let (burst, rest) = self.rest_of_programme().split_at(BURST_BYTES);
         guest.write_all(burst)?;
         for piece in rest.chunks(BYTES_PER_SECOND / PIECES_PER_SECOND) {
             if self.over.load(Ordering::Relaxed) {
