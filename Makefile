@@ -36,7 +36,9 @@ unit: tools-build tools-unit
 
 stories: tools-build tools-stories
 	# Stories wait more than they work: four at a time, however few processors there are.
-	cargo test --locked --test stories -- --test-threads=4
+	@mkdir -p target && : > target/skipped.txt
+	SKIPPED_FILE="$(CURDIR)/target/skipped.txt" cargo test --locked --test stories -- --test-threads=4
+	@echo "skipped checks: $$(wc -l < target/skipped.txt)"; sort target/skipped.txt | uniq -c
 
 bench: tools-build
 	$(call need,haproxy,haproxy)

@@ -60,8 +60,20 @@ pub fn icecast_share() -> PathBuf {
         .to_owned()
 }
 
-/// Reports a story that cannot run here, past the test runner, which keeps the output of tests that pass.
+/// Reports a story that cannot run here, past the test runner, which keeps the output of tests that pass, and in the file
+/// named by `SKIPPED_FILE`, from which `make stories` counts them at the end.
 pub fn skipped(why: &str) {
     use std::io::Write as _;
-    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes());
+    let line = format!("SKIPPED: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    let file = std::env::var_os("SKIPPED_FILE").and_then(|path| {
+        std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .ok()
+    });
+    if let Some(mut file) = file {
+        let _ = file.write_all(line.as_bytes());
+    }
 }
