@@ -16,7 +16,7 @@ use crate::service::{Life, Phase};
 /// The fleet at one moment.
 #[derive(Debug, Serialize)]
 pub struct FleetStatus {
-    /// Whether the first round of polls is over, and no stop under way, and the threads that serve respond.
+    /// True when the first round of polls is over, no stop is under way and the serving threads respond.
     pub ready: bool,
     /// Version of the program.
     pub version: &'static str,
@@ -120,7 +120,7 @@ impl RejectedStatus {
 #[derive(Debug, Serialize)]
 pub struct AddressStatus {
     address: SocketAddr,
-    /// Whether the relay answered there last; null before the first attempt.
+    /// True when the relay answered at this address last; null before the first attempt.
     ok: Option<bool>,
     /// Seconds since the last answer.
     answered_seconds_ago: Option<f64>,

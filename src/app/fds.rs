@@ -3,7 +3,7 @@
 use log::{debug, warn};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// What is open beside connections and polls: binds, each thread's epoll, the log, certificates, the admin bind.
+/// Descriptors that are open beside connections and polls: binds, each thread's epoll, the log, certificates, the admin bind.
 const OWN_FDS: u64 = 32;
 
 /// Sockets of polls: an eighth of the limit, between these numbers. Three quarters of them are for relays that are silent: the

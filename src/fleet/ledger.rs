@@ -11,7 +11,7 @@ pub struct Placement {
     /// The relay.
     pub relay: RelayId,
     client: Option<ClientPrefix>,
-    /// Whether it counts toward capacities while it is unconfirmed.
+    /// True when it counts toward capacities while it is unconfirmed.
     is_counted: bool,
     noted: Noted,
 }

@@ -254,7 +254,7 @@ async fn first_words(mut response: Response) -> Vec<u8> {
 }
 
 impl FetchError {
-    /// Whether the relay answered, and only the answer is of no use.
+    /// Returns true when the relay answered, and only the answer is of no use.
     fn is_an_answer(&self) -> bool {
         matches!(self, Self::TooLarge | Self::Encoded)
     }

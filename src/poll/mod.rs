@@ -144,7 +144,7 @@ impl Poller {
         self.known.forget(relay);
     }
 
-    /// How many sockets a poll of this relay may have at a time: one for each address of its name.
+    /// Most sockets that a poll of this relay has at a time: one for each address of its name.
     fn sockets(&self, target: &Target) -> usize {
         self.fetcher.sockets(&target.url)
     }

@@ -30,7 +30,7 @@ pub struct TuneIn<'a> {
     pub scheme: Scheme,
     /// The client with which it is counted toward capacities; `None` where it counts in full.
     pub client: Option<ClientPrefix>,
-    /// Whether the stream is proxied: only then it is seen whether the relay serves it.
+    /// True when the stream is proxied: only then it is seen whether the relay serves it.
     pub is_proxied: bool,
 }
 

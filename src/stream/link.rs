@@ -71,7 +71,7 @@ pub enum TurnedAway {
     /// It has what it and the others report, but not what the listener's stream began with.
     #[error("it serves another type than the stream began with")]
     OtherThanBegun,
-    /// What it has under that name is no stream, but a page or a playlist.
+    /// The answer under that name is no stream, but a page or a playlist.
     #[error("it serves something that is no stream")]
     NotAStream,
 }

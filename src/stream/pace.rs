@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// ICECAST: a burst comes within milliseconds after the head; what comes later is the programme's own pace.
-const BURST_TIME: Duration = Duration::from_millis(300);
+pub const BURST_TIME: Duration = Duration::from_millis(300);
 
 /// A shorter time says little about the pace.
 const MEASURE_TIME: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use super::icy::Metadata;
 use super::landing::Landing;
 use super::link::Link;
 use super::outlet::Outlet;
-use super::pace::STEP_BYTES;
+use super::pace::{BURST_TIME, STEP_BYTES};
 use super::scene::{Scene, Voyage};
 use super::seats::Seat;
 use super::silence::Silence;
@@ -36,18 +36,15 @@ const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// A relay that delivers for so long after another one fell silent is not in the same trouble.
 const PLAYS_ON: Duration = Duration::from_secs(1);
 
-/// Time in which a burst is over; what comes later is live.
-const BURST_TIME: Duration = Duration::from_secs(1);
+/// Time after which a relay's burst is over for certain; what comes later is live.
+const LIVE_AFTER: Duration = Duration::from_secs(1);
 
 /// Bytes in a second of the leanest station.
 const LEAST_RATE: u64 = 2_000;
 
-/// Time in which a relay that was joined sends what it has more than the listener.
-const BACKLOG_TIME: Duration = Duration::from_millis(300);
-
-/// A relay that was left as it was silent.
+/// A relay that was left because it delivered nothing, or hardly anything: the next one shows whether its source did.
 #[derive(Debug)]
-struct LeftSilent {
+struct LeftRelay {
     relay: RelayId,
     reason: &'static str,
     /// When another one was joined.
@@ -79,8 +76,8 @@ pub struct RelayStream {
     behind_burst_bytes: usize,
     /// Audio that a slow relay lacked behind its burst; a stream looks for another one for that reason once.
     slow_by_bytes: Option<usize>,
-    /// The relay that was left as it was silent.
-    left_silent: Option<LeftSilent>,
+    /// The relay that was left last, until the next one has shown whether it was at fault.
+    left_relay: Option<LeftRelay>,
 }
 
 impl std::fmt::Debug for RelayStream {
@@ -107,7 +104,7 @@ impl RelayStream {
             unproven_since: Some(Instant::now()),
             behind_burst_bytes: 0,
             slow_by_bytes: None,
-            left_silent: None,
+            left_relay: None,
         }
     }
 
@@ -177,7 +174,7 @@ impl RelayStream {
         // A relay that was just landed on does not know its pace yet; the last one did.
         let pace = link.pace().bytes_per_second(self.heard_at);
         self.bytes_per_second = pace.or(self.bytes_per_second);
-        self.note_left_silent(bytes);
+        self.judge_left(bytes);
         self.judge_unproven(bytes);
         // The silent relay goes on: nobody else is needed.
         let stalled = |crossing: &Crossing| crossing.why() == Why::Stalled;
@@ -221,7 +218,7 @@ impl RelayStream {
             return;
         };
         let age = self.heard_at.saturating_duration_since(since);
-        if age < BURST_TIME {
+        if age < LIVE_AFTER {
             return;
         }
         self.behind_burst_bytes += bytes;
@@ -229,7 +226,7 @@ impl RelayStream {
             return;
         }
         self.unproven_since = None;
-        let live = age - BURST_TIME;
+        let live = age - LIVE_AFTER;
         // The measured pace of a trickle is the trickle's.
         let announced = self.link.as_ref().and_then(|link| link.pace().announced());
         let rate = self.bytes_per_second.max(announced).unwrap_or_default();
@@ -246,11 +243,11 @@ impl RelayStream {
     }
 
     /// Once another relay has played on for a moment where one was silent, the source was not at fault.
-    fn note_left_silent(&mut self, bytes: usize) {
-        let Some(left) = &mut self.left_silent else {
+    fn judge_left(&mut self, bytes: usize) {
+        let Some(left) = &mut self.left_relay else {
             return;
         };
-        if self.heard_at < left.at + BACKLOG_TIME {
+        if self.heard_at < left.at + BURST_TIME {
             left.had_bytes += bytes;
         }
         if self.heard_at < left.at + PLAYS_ON {
@@ -261,7 +258,7 @@ impl RelayStream {
             let (seats, mount) = (&self.voyage.seats, &self.voyage.mount);
             seats.note_not_serving(left.relay, mount, left.reason);
         }
-        self.left_silent = None;
+        self.left_relay = None;
     }
 
     fn cross(&mut self, why: Why) {
@@ -273,9 +270,10 @@ impl RelayStream {
             from.inspect(|seat| seat.note_trouble());
         }
         let from = from.map(Seat::id);
-        let until = match why {
-            Why::Asked | Why::Slow => Instant::now(),
-            Why::Lost | Why::Stalled => self.keep(),
+        let until = if why.is_wish() {
+            Instant::now()
+        } else {
+            self.keep()
         };
         let landings = self.silence.barren_landings();
         self.crossing = Some(Box::new(Crossing::begin(why, from, until, landings)));
@@ -291,18 +289,14 @@ impl RelayStream {
     }
 
     fn poll_crossing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(crossing) = &mut self.crossing else {
+        let Some(mut crossing) = self.crossing.take() else {
             return Poll::Ready(Ok(()));
         };
-        let scene = Scene {
-            voyage: &self.voyage,
-            carried: self.delivery.carried(),
-            heard_at: self.heard_at,
-            bytes_per_second: self.bytes_per_second,
+        let Poll::Ready(crossed) = crossing.poll(cx, &self.scene()) else {
+            self.crossing = Some(crossing);
+            return Poll::Pending;
         };
-        let crossed = ready!(crossing.poll(cx, &scene));
         let why = crossing.why();
-        self.crossing = None;
         match crossed {
             Crossed::Landed(landing) => {
                 self.land(*landing, why);
@@ -322,15 +316,13 @@ impl RelayStream {
         }
     }
 
-    /// Audio of the time since the last byte came, at the pace of the stream.
-    fn missed_bytes(&self) -> usize {
-        let scene = Scene {
+    fn scene(&self) -> Scene<'_> {
+        Scene {
             voyage: &self.voyage,
             carried: self.delivery.carried(),
             heard_at: self.heard_at,
             bytes_per_second: self.bytes_per_second,
-        };
-        scene.clock().missed_bytes()
+        }
     }
 
     fn log_seam(&self, why: Why, to: &Seat, seam: Seam) {
@@ -365,7 +357,7 @@ impl RelayStream {
             .filter(|left| *left != seat.id());
         let missed_bytes = match (why, self.slow_by_bytes) {
             (Why::Slow, Some(bytes)) => bytes,
-            _ => self.missed_bytes(),
+            _ => self.scene().clock().missed_bytes(),
         };
         self.seat = Some(seat);
         self.unproven_since = Some(Instant::now());
@@ -377,7 +369,7 @@ impl RelayStream {
             Why::Slow => Some("hardly anything while another relay plays on"),
             Why::Lost | Why::Asked => None,
         };
-        self.left_silent = left.zip(reason).map(|(relay, reason)| LeftSilent {
+        self.left_relay = left.zip(reason).map(|(relay, reason)| LeftRelay {
             relay,
             reason,
             at: Instant::now(),

@@ -21,7 +21,7 @@ pub const SLOW_AFTER: Duration = Duration::from_millis(1_500);
 /// ICECAST: 0.9 to 1.4 s (measured, 2.4.4, on one machine); a master far away takes longer.
 const SLOW_WAKE_AFTER: Duration = Duration::from_secs(4);
 
-/// Where seats come from: selection, and the fleet that counts them.
+/// Source of seats: selection, and the fleet that counts them.
 #[derive(Debug, Clone)]
 pub struct Seats(SelectConfig);
 

@@ -33,7 +33,7 @@ use super::streams::{Journey, Streams};
 use crate::config;
 use crate::service::{Life, Phase};
 
-/// What came of the relays that were tried: the stream, or why each of them did not take the listener.
+/// Outcome of the relays that were tried: the stream, or why each of them did not take the listener.
 #[derive(Debug, Default)]
 pub struct Outcome(Mutex<Option<Result<RelayStream, Vec<TurnedAway>>>>);
 

@@ -104,23 +104,9 @@ fn a_relay_that_stays_silent_keeps_only_the_first_listener_waiting() {
 
 #[test]
 fn a_relay_that_falls_silent_behind_its_burst_is_left_and_avoided() {
-    let since = Instant::now();
-    let hole = FakeRelay::answering(MOUNT, AUDIO)
-        .silent_after(BURST_BYTES)
-        .live_since(since);
-    let serving = FakeRelay::of(MOUNT).live_since(since);
-    let balancer = Balancer::with_config(&before([&hole, &serving]));
-
-    let radios = radios_until_tried(&balancer, &hole);
-    radios
-        .last()
-        .unwrap()
-        .hear_up_to(BURST_BYTES + 3 * BYTES_PER_SECOND, seconds(20));
-    let name = hole.address().to_string();
-    eventually(seconds(10), "the relay is known not to serve", || {
-        let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
-        suspicion.as_deref() == Some("silent while another relay plays on")
-    });
+    let hole = FakeRelay::answering(MOUNT, AUDIO).silent_after(BURST_BYTES);
+    let reason = "silent while another relay plays on";
+    let (hole, _serving, balancer) = left_behind_its_burst(hole, 3, reason);
 
     let asked = hole.asked().len();
     for _ in 0..3 {
@@ -227,22 +213,30 @@ fn a_silent_source_is_no_fault_of_a_relay() {
 
 #[test]
 fn a_relay_that_trickles_behind_its_burst_is_left() {
+    let hole = FakeRelay::answering(MOUNT, AUDIO).trickling_after(BURST_BYTES);
+    left_behind_its_burst(hole, 4, "hardly anything while another relay plays on");
+}
+
+/// Has a listener of `hole` go on for `beyond` seconds of audio after its burst, until `/status` gives the reason.
+fn left_behind_its_burst(
+    hole: FakeRelay,
+    beyond: usize,
+    reason: &str,
+) -> (FakeRelay, FakeRelay, Balancer) {
     let since = Instant::now();
-    let hole = FakeRelay::answering(MOUNT, AUDIO)
-        .trickling_after(BURST_BYTES)
-        .live_since(since);
+    let hole = hole.live_since(since);
     let serving = FakeRelay::of(MOUNT).live_since(since);
     let balancer = Balancer::with_config(&before([&hole, &serving]));
 
     let radios = radios_until_tried(&balancer, &hole);
-
     radios
         .last()
         .unwrap()
-        .hear_up_to(BURST_BYTES + 4 * BYTES_PER_SECOND, seconds(20));
+        .hear_up_to(BURST_BYTES + beyond * BYTES_PER_SECOND, seconds(20));
     let name = hole.address().to_string();
     eventually(seconds(10), "the relay is known not to serve", || {
         let suspicion = balancer.admin_status().suspicion(MOUNT, &name);
-        suspicion.as_deref() == Some("hardly anything while another relay plays on")
+        suspicion.as_deref() == Some(reason)
     });
+    (hole, serving, balancer)
 }

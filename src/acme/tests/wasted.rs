@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::{Authority, Between, DAY, Folder, Kept, Manner, eventually, made, quick, read_current};
+use crate::acme::Settings;
 use crate::acme::clock::Clock;
 
 fn orders(authority: &Authority) -> usize {
@@ -212,18 +213,22 @@ impl Drop for SmallDisk {
     }
 }
 
-#[tokio::test]
-async fn disk_that_fills_up_under_an_order_costs_no_other_order() {
-    let (Some(disk), Some(authority)) = (
-        SmallDisk::mounted(),
-        Authority::open(Manner::default()).await,
-    ) else {
-        return;
-    };
+/// An authority, what stands before it, and settings with the state directory on a small disk; `None` where it cannot be had.
+async fn on_small_disk() -> Option<(SmallDisk, Authority, Between, Settings)> {
+    let disk = SmallDisk::mounted()?;
+    let authority = Authority::open(Manner::default()).await?;
     let mut settings = authority.settings(&["radio.test"]);
     settings.state_dir = disk.0.join("state");
     let between = Between::before(&settings).await;
     let settings = between.settings(&settings);
+    Some((disk, authority, between, settings))
+}
+
+#[tokio::test]
+async fn disk_that_fills_up_under_an_order_costs_no_other_order() {
+    let Some((disk, authority, between, settings)) = on_small_disk().await else {
+        return;
+    };
     let path = disk.path();
     between.meddle(move |asked, _| {
         if asked.starts_with("/order-plz") || asked.starts_with("/certZ/") {
@@ -248,16 +253,9 @@ async fn disk_that_fills_up_under_an_order_costs_no_other_order() {
 
 #[tokio::test]
 async fn disk_without_room_for_an_order_orders_nothing() {
-    let (Some(disk), Some(authority)) = (
-        SmallDisk::mounted(),
-        Authority::open(Manner::default()).await,
-    ) else {
+    let Some((disk, authority, _between, settings)) = on_small_disk().await else {
         return;
     };
-    let mut settings = authority.settings(&["radio.test"]);
-    settings.state_dir = disk.0.join("state");
-    let between = Between::before(&settings).await;
-    let settings = between.settings(&settings);
     SmallDisk::fill(&disk.path());
     let kept = authority.keep_with(settings.clone()).await;
     eventually("it fails", || kept.status().failed_total >= 3).await;

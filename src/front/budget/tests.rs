@@ -226,7 +226,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// How many guards of each client there are, counted anew.
+/// Number of guards of each client, counted anew.
 fn tally<'a>(clients: impl Iterator<Item = &'a Option<ClientPrefix>>) -> BTreeMap<String, usize> {
     let mut tally = BTreeMap::new();
     for client in clients.flatten() {

@@ -65,7 +65,7 @@ async fn after_many_crossings_nobody_is_counted_who_left() {
     assert_eq!(flows(&rig), [(0, 0); 3]);
 }
 
-/// What is wrong with the mount on the second relay after a listener of the first tried it; the relay itself is well.
+/// Reason why the mount is suspect on the second relay after a listener of the first tried it; the relay itself is well.
 async fn trouble_after(script: Script) -> Option<&'static str> {
     let rig = Rig::of([dies(), script], Duration::from_millis(300)).await;
     rig.report_types("audio/mpeg");

@@ -146,7 +146,7 @@ impl Rig {
         }
     }
 
-    /// What is wrong with the mount on each relay.
+    /// Reason why the mount is suspect, for each relay.
     pub fn troubles(&self) -> Vec<Option<&'static str>> {
         let fleet = self.fleet.lock();
         let carriers = fleet.mounts().carriers(MOUNT).iter();
@@ -187,7 +187,7 @@ impl Rig {
         self.relays[place].close().await;
     }
 
-    /// How many connections each relay, or each address of one, had.
+    /// Number of connections that each relay, or each address of one, had.
     pub fn callers(&self) -> Vec<usize> {
         self.relays.iter().map(ScriptedRelay::callers).collect()
     }
